@@ -1,0 +1,306 @@
+"""Every setting of every stage, in the order of the path. A preset is one complete YAML file of these.
+
+CLI help, docs and dashboard forms are made from the field descriptions.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from badood.core.errors import BadConfig
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Params = dict[str, Any]
+
+
+class Settings(BaseModel):
+    """Frozen, and unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Compute(Settings):
+    """Device and precision; no result's key depends on it."""
+
+    device: str = Field("auto", description='Torch device, or "auto": CUDA, then MPS, then CPU.')
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Dtype of autocast; auto takes bf16 where the hardware has it.")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 leaves torch's choice.")
+    memory_gb: float = Field(2.0, gt=0, le=1024, description="What one batch of inference may take, in GB; batch sizes are cut to it.")
+
+
+class Source(Settings):
+    """Where images come from."""
+
+    dataset: str = Field(description="Name of a registered data set: miniworld, cifar10, cifar100, folder, parquet, synis, ...")
+    path: str | None = Field(None, description="Folder or file; relative ones start at the ID data's folder. Unused by rendered sets.")
+    split: Literal["train", "test"] = Field("train", description="Which part of the data set.")
+    limit: Count | None = Field(None, description="At most this many images, spread evenly over the set; none = all.")
+    params: Params = Field({}, description="The data set's own arguments.")
+
+
+class NamedSource(Source):
+    """A source with a name for tables."""
+
+    name: str = Field(description="Name in tables and files.")
+    optional: bool = Field(False, description="Skip, with a notice, where its files are missing.")
+
+
+class Data(Settings):
+    """ID images, the semantic OOD set for calibration, and the OOD test sets."""
+
+    train: Source = Field(description="ID images for training; a share of them becomes the validation set.")
+    test: Source = Field(description="ID test images; they only report.")
+    validation_share: float = Field(0.1, gt=0, lt=0.9, description="Share of the ID training images that the detector never sees. Paper sec. C.2.")
+    image_size: int = Field(ge=8, le=1024, description="Height and width in px at which images are kept for the detector and the decoder.")
+    auxiliary: list[NamedSource] = Field(description="Semantic OOD for calibration and band choice; disjoint from every test set. Paper: ImageNet-OOD.")
+    ood: list[NamedSource] = Field(description="OOD test sets; they only report.")
+    grid: NamedSource | None = Field(None, description="8 semantic x 8 covariate shift levels for the heatmaps (SynIS layout).")
+
+
+class Training(Settings):
+    """How a network is trained; every model's section has these fields."""
+
+    epochs: float = Field(gt=0, le=10_000, description="Passes over the training rows; fractions are allowed.")
+    batch_size: int = Field(ge=2, le=65_536, description="Rows a step.")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="Update rule; SGD has momentum 0.9 with Nesterov.")
+    lr: float = Field(gt=0, le=10, description="Peak learning rate; linear warm-up, then cosine to zero.")
+    warmup: Share = Field(0.05, description="Share of the steps that warm up.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Decoupled for AdamW, L2 for SGD.")
+    clip: float | None = Field(None, gt=0, description="Largest gradient norm; none = not clipped.")
+    ema: float | None = Field(None, ge=0, lt=1, description="Decay of the averaged weights, with RCG's warm-up; none = no average.")
+    checkpoint_seconds: float = Field(120.0, gt=0, description="Seconds between checkpoints.")
+    seed: int = Field(0, ge=0, description="Seed of initial weights, order and augmentation.")
+
+
+class Crops(Settings):
+    """The two views of MoCo-v3. Source: Chen et al. 2021; strengths are the preset's."""
+
+    scale: tuple[Share, Share] = Field((0.2, 1.0), description="Area of a crop as a share of the image.")
+    jitter: tuple[float, float, float, float] = Field((0.4, 0.4, 0.2, 0.1), description="Brightness, contrast, saturation, hue.")
+    jitter_chance: Share = Field(0.8, description="Share of the views that are jittered.")
+    gray_chance: Share = Field(0.2, description="Share of the views that lose colour.")
+    blur_chance: Share = Field(0.1, description="Share of the views that are blurred.")
+
+
+class Encoder(Training):
+    """MoCo-v3: image -> z0. Paper sec. 3.1."""
+
+    backbone: str = Field(description='timm model name, or "vit_moco_*": the published ViT.')
+    backbone_params: Params = Field({}, description="Arguments for the backbone.")
+    image_size: int = Field(ge=8, le=1024, description="Input height and width in px, bicubic.")
+    hidden: Count = Field(4096, description="Width of the projection and prediction heads.")
+    dim: Count = Field(256, description="Length of z0.")
+    weights: str | None = Field(None, description="Weights file; none = encoder.safetensors in the preset's weights folder.")
+    temperature: float = Field(0.2, gt=0, description="Of InfoNCE.")
+    momentum: float = Field(0.99, ge=0, le=1, description="Of the momentum encoder at the start; cosine to 1.")
+    crops: Crops = Field(default_factory=Crops, description="The two views.")
+
+
+class RDM(Training):
+    """Representation diffusion model. Paper sec. 3.2; RCG."""
+
+    width: Count = Field(1536, description="Hidden width.")
+    blocks: Count = Field(12, description="Residual blocks.")
+    time_width: Count = Field(256, description="Width of the first time-embedding layer.")
+    classes: int = Field(0, ge=0, description="Number of classes for the conditional model; 0 = unconditional, the paper's default.")
+    weights: str | None = Field(None, description="Weights file; none = rdm.safetensors in the preset's weights folder.")
+
+
+class Synthesise(Settings):
+    """z0 -> outlier embeddings. Paper sec. 3.2."""
+
+    method: str = Field("minority", description="Registered synthesiser: minority, gaussian, ...")
+    count: Count = Field(description="Outliers in all, spread evenly over scales and anchors' classes.")
+    scales: list[Annotated[float, Field(ge=0)]] = Field([0.025, 0.05, 0.075], min_length=1, description="Guidance scales. Paper sec. 4.3.")
+    params: Params = Field({}, description="The synthesiser's own fields, such as start (t) and renoise (s).")
+    batch_size: Count = Field(512, description="Embeddings a batch.")
+    seed: int = Field(0, ge=0, description="With the outlier id it decides every draw.")
+
+
+class Tokenizer(Training):
+    """VQGAN: image <-> a grid of codes. RCG's layout."""
+
+    image_size: int = Field(ge=8, le=1024, description="Height and width in px.")
+    channels: Count = Field(128, description="Base width.")
+    multipliers: list[Count] = Field([1, 1, 2, 2, 4], description="Width of each level; each but the last halves the size.")
+    blocks: Count = Field(2, description="Residual blocks a level.")
+    code_dim: Count = Field(256, description="Length of a code vector.")
+    codes: Count = Field(1024, description="Size of the codebook.")
+    weights: str | None = Field(None, description="Weights file; none = tokenizer.safetensors in the preset's weights folder.")
+    params: Params = Field({}, description="Weights of the training losses.")
+
+
+class MAGE(Training):
+    """Masked generative transformer: z0 -> codes. Paper sec. 3.3; Li et al. 2023; RCG."""
+
+    width: Count = Field(1024, description="Encoder width.")
+    depth: Count = Field(24, description="Encoder blocks.")
+    heads: Count = Field(16, description="Encoder heads.")
+    decoder_width: Count = Field(1024, description="Decoder width.")
+    decoder_depth: Count = Field(8, description="Decoder blocks.")
+    decoder_heads: Count = Field(16, description="Decoder heads.")
+    dropout: Share = Field(0.1, description="In training.")
+    drop_condition: Share = Field(0.1, description="Share of the training rows whose z0 is replaced, for classifier-free guidance.")
+    mask_rate: tuple[Share, Share, Share] = Field((0.5, 0.55, 1.0), description="Least, mean and largest share of masked tokens; truncated normal with std 0.25.")
+    weights: str | None = Field(None, description="Weights file; none = mage.safetensors in the preset's weights folder.")
+
+
+class Decode(Settings):
+    """Outlier embeddings -> images. Paper sec. 3.3."""
+
+    steps: Count = Field(20, description="Parallel decoding steps.")
+    guidance: float = Field(3.0, ge=0, description="Classifier-free guidance at the last step; grows linearly. RCG: cfg.")
+    temperature: float = Field(6.0, ge=0, description="Choice temperature. RCG: 6.0 for B, 11.0 for L.")
+    batch_size: Count = Field(128, description="Images a batch; cut to compute.memory_gb.")
+    seed: int = Field(0, ge=0, description="With the outlier id it decides every draw.")
+
+
+class Detector(Training):
+    """Energy-regularised classifier. Paper sec. 3.4."""
+
+    backbone: str = Field("resnet34", description="timm model name.")
+    backbone_params: Params = Field({}, description="Arguments for the backbone.")
+    image_size: int = Field(ge=8, le=1024, description="Input height and width in px.")
+    beta: float = Field(2.0, ge=0, le=1000, description="Weight of the uncertainty loss. Paper eq. 5.")
+    phi: Literal["monotone", "mlp"] = Field("monotone", description="phi of eq. 4: increasing by construction, or the paper's plain MLP.")
+    phi_hidden: Count = Field(32, description="Hidden units of phi.")
+    folds: Count = Field(1, description="1 = paper; K = each outlier is scored by a detector that was not trained on it.")
+    head_steps: Count = Field(300, description="Optimisation steps of a head-mode retrain.")
+
+
+class Calibrate(Settings):
+    """Raw score -> id_confidence. Paper sec. 3.5."""
+
+    method: str = Field("beta", description="Registered calibrator.")
+    score: Literal["energy", "phi"] = Field("energy", description="S = sigmoid(E) (paper eq. 6) or sigmoid(phi(E)).")
+
+
+class Filter(Settings):
+    """Which outliers the detector is retrained on. Paper Table 2."""
+
+    strategy: str = Field("band", description="band, quantile, auto, all, random, high, mid, low, q-mid, minority.")
+    lo: Share = Field(0.3, description="Lowest value kept, inclusive: id_confidence for band, ID quantile for quantile.")
+    hi: Share = Field(0.5, description="Highest value kept, inclusive.")
+    count: Count | None = Field(None, description="How many random and minority keep; none = as many as the band.")
+    seed: int = Field(0, ge=0, description="Of the random strategy.")
+
+
+class Evaluate(Settings):
+    """Tables and heatmaps. Paper Tables 1 and 2, Fig. 5."""
+
+    filters: list[str] = Field(["all", "random", "high", "mid", "low", "q-mid", "auto"], description="Rows of the filter table.")
+    scorers: list[str] = Field(["msp", "energy", "knn", "mahalanobis", "gradnorm"], description="Baseline scorers, beside ours.")
+
+
+class CLIP(Training):
+    """Zero-shot types OOD-I/II/III. Paper sec. 4.3, J.2."""
+
+    model: str | Params = Field(description="open_clip model name, or a whole model config as open_clip's JSON files have it.")
+    vocabulary: list[str] = Field([], description="Foreign class names beside the ID classes.")
+    templates: list[str] = Field(["a photo of a {}."], min_length=1, description="Prompts; their embeddings are averaged.")
+    tau: Share | None = Field(None, description="Least probability to be recognised; none = chosen so that `recognised` of ID validation is.")
+    recognised: float = Field(0.95, gt=0, lt=1, description="Share of ID validation images that count as recognisable when tau is chosen.")
+    weights: str | None = Field(None, description="Weights file or open_clip tag; none = clip.safetensors in the preset's weights folder.")
+    foreign: list[NamedSource] = Field([], description="Images of the foreign classes, for training the small model.")
+
+
+class Config(Settings):
+    """A whole run."""
+
+    preset: str = Field(description="Name of the preset this came from.")
+    seed: int = Field(0, ge=0, description="Seed of the splits; stages add their own.")
+    weights: str = Field(description="Folder of the preset's weights; relative ones start at the checkout.")
+    compute: Compute = Field(default_factory=Compute)
+    data: Data
+    encoder: Encoder
+    rdm: RDM
+    synthesise: Synthesise
+    tokenizer: Tokenizer
+    mage: MAGE
+    decode: Decode
+    clip: CLIP
+    detector: Detector
+    calibrate: Calibrate = Field(default_factory=Calibrate)
+    filter: Filter = Field(default_factory=Filter)
+    evaluate: Evaluate = Field(default_factory=Evaluate)
+
+
+PRESETS = Path(__file__).parent / "presets"
+CHECKOUT = Path(__file__).parents[1]
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the library."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = None) -> Config:
+    """The settings of a preset with overrides.
+
+    Args:
+        preset: a name from `preset_names`, or the path of a YAML file.
+        overrides: "section.field=value", the value as YAML; "data.ood.0.limit=100" reaches into lists.
+        data: folder of the ID data; replaces the paths of `data.train` and `data.test`.
+
+    Raises:
+        BadConfig: no such preset; an unknown or out-of-range field, with what is allowed.
+    """
+    path = PRESETS / f"{preset}.yaml" if preset in preset_names() else Path(preset)
+    if not path.is_file():
+        raise BadConfig(f"no preset {preset!r}: give one of {', '.join(preset_names())}, or the path of a YAML file.")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise BadConfig(f"{path} is not valid YAML: {error}") from error
+    if data is not None:
+        for part in ("train", "test"):
+            content["data"][part]["path"] = str(data)
+    for override in overrides:
+        _override(content, override)
+    return validate(content, source=str(path))
+
+
+def validate(content: Mapping[str, Any], source: str = "config") -> Config:
+    """Check plain data against `Config`; errors name field, value and what is allowed."""
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, item['loc']))} = {item['input']!r}: {_allowed(item)}" for item in error.errors()]
+        raise BadConfig(f"{source} has settings that do not fit:\n" + "\n".join(lines)) from error
+
+
+def _allowed(item: Any) -> str:
+    """What a refused field would take."""
+    if item["type"] != "extra_forbidden":
+        return str(item["msg"])
+    model: Any = Config
+    for name in item["loc"][:-1]:
+        annotation = model.model_fields[name].annotation if isinstance(name, str) and name in getattr(model, "model_fields", {}) else None
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, Settings) else model
+    return f"unknown field; allowed here: {', '.join(model.model_fields)}"
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    """Put one "a.b.c=value" into nested plain data."""
+    name, equals, value = override.partition("=")
+    if not equals:
+        raise BadConfig(f"override {override!r} has no '='; write section.field=value, such as detector.epochs=5.")
+    *parents, last = name.split(".")
+    place: Any = content
+    try:
+        for parent in parents:
+            place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
+        place[int(last) if isinstance(place, list) else last] = yaml.safe_load(value)
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise BadConfig(f"override {override!r}: {name} is not a setting; see `python -m badood run --help`.") from error
+
+
+def weights_path(cfg: Config, model: Literal["encoder", "rdm", "tokenizer", "mage", "clip"]) -> Path:
+    """Where the weights of a model lie."""
+    own: str | None = getattr(cfg, model).weights
+    path = Path(own).expanduser() if own else Path(cfg.weights).expanduser() / f"{model}.safetensors"
+    return path if path.is_absolute() else CHECKOUT / path

@@ -1,0 +1,1 @@
+"""What every stage stands on: errors, artefacts, compute, randomness, training, weights, registries, progress."""

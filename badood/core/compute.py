@@ -1,0 +1,100 @@
+"""Where and how tensors are computed: device, dtype, batch sizes. Nothing outside this file names a device or a dtype."""
+
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from badood.core.progress import Progress, Silent
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device with the dtype to infer and train in.
+
+    Attributes:
+        device: where tensors live.
+        dtype: of autocast; float32 turns it off.
+        memory_gb: upper limit for what a batch may take, in GB; batch sizes are cut to it.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    memory_gb: float = 4.0
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Mixed precision in `dtype`, or nothing for float32."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def place(self, module: M) -> M:
+        """The module on the device; convolution weights laid out channels-last, which CPU and GPU kernels prefer."""
+        return module.to(self.device, memory_format=torch.channels_last)
+
+    def put(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device."""
+        return tensor.to(self.device, non_blocking=True)
+
+    def batch_size(self, bytes_per_row: int, most: int) -> int:
+        """The largest batch, at most `most`, whose rows fit into `memory_gb`; never below 1."""
+        return max(1, min(most, int(self.memory_gb * 2**30) // max(1, bytes_per_row)))
+
+    @torch.inference_mode()
+    def map(
+        self,
+        function: Callable[[Tensor], Tensor],
+        rows: Tensor | Sequence[Tensor],
+        batch_size: int,
+        *,
+        stage: str = "compute",
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """`function` over `rows` in batches, under autocast, results on the CPU as float32 (integers stay integers)."""
+        progress = progress or Silent()
+        results: list[Tensor] = []
+        for first in range(0, len(rows), batch_size):
+            batch = rows[first : first + batch_size]
+            batch = batch if isinstance(batch, Tensor) else torch.stack(list(batch))
+            with self.autocast():
+                out = function(self.put(batch))
+            results.append((out.float() if out.is_floating_point() else out).cpu())
+            progress.update(stage, min(first + batch_size, len(rows)), len(rows))
+        return torch.cat(results)
+
+
+def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memory_gb: float = 4.0) -> Compute:
+    """The compute for a wish.
+
+    Args:
+        device: "auto" takes CUDA, then MPS, then the CPU; else a torch device name.
+        precision: "auto" takes bfloat16 where the hardware multiplies it natively, else float32; or "fp32", "bf16".
+        threads: CPU threads, 0 leaves torch's choice.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if threads:
+        torch.set_num_threads(threads)
+    place = torch.device(device)
+    if precision == "auto":
+        precision = "bf16" if _has_bf16(place) else "fp32"
+    return Compute(place, torch.bfloat16 if precision == "bf16" else torch.float32, memory_gb)
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
+def peak_rss_mb() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,90 @@
+"""One record type for all images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be used.
+
+    Attributes:
+        path: the file, or file and row.
+        reason: what is wrong with it and what to do.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with labels, read on demand.
+
+    Attributes:
+        name: for tables and messages, such as "cifar10/test".
+        classes: class names; a label is a position in it.
+        labels: (N,) int64.
+        read: row -> (H, W, 3) uint8 RGB.
+        ids: (N,) strings that name the images for people: a path, or set and row number.
+        skipped: images that were left out, and why.
+        levels: named (N,) arrays of ground truth that only rendered sets have, such as "semantic" and "covariate".
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    read: Callable[[int], NDArray[np.uint8]]
+    ids: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
+    levels: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[np.int64]) -> "ImageSet":
+        """The given rows, in the given order; nothing is read."""
+        rows = np.asarray(rows, dtype=np.int64)
+        read = self.read
+        return replace(
+            self,
+            labels=self.labels[rows],
+            read=lambda row: read(int(rows[row])),
+            ids=tuple(self.ids[int(row)] for row in rows),
+            levels={name: values[rows] for name, values in self.levels.items()},
+        )
+
+    def pixels(self, size: int) -> Tensor:
+        """All images as (N, 3, size, size) uint8 RGB in memory; other sizes are resized bicubically after a centre crop to a square."""
+        out = torch.empty(len(self), 3, size, size, dtype=torch.uint8)
+        for row in range(len(self)):
+            out[row] = torch.from_numpy(square(self.read(row), size)).permute(2, 0, 1)
+        return out
+
+
+def square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Centre crop to a square and bicubic resize with antialiasing: (H, W, 3) -> (size, size, 3) uint8."""
+    height, width = image.shape[:2]
+    if height == width == size:
+        return np.ascontiguousarray(image)
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    crop = Image.fromarray(image[top : top + side, left : left + side])
+    return np.asarray(crop.resize((size, size), Image.Resampling.BICUBIC)).copy()
+
+
+def from_array(name: str, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: tuple[str, ...]) -> ImageSet:
+    """An image set over (N, H, W, 3) uint8 pixels in memory."""
+    return ImageSet(name, classes, np.asarray(labels, dtype=np.int64), lambda row: images[row], tuple(f"{name}/{row}" for row in range(len(images))))
+
+
+Loader = Callable[..., ImageSet]
+"""What a registered data set is: (path: Path | None, split: "train" | "test", **params) -> ImageSet."""
+
+__all__ = ["ImageSet", "Loader", "Skipped", "from_array", "square"]
