@@ -1,0 +1,1 @@
+"""Step 8: scores -> numbers. Metrics, shift tables, CLIP types."""

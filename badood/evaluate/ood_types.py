@@ -1,0 +1,100 @@
+"""OOD-I, II and III: what CLIP sees in an outlier. Paper sec. 4.3, Table 3."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import open_clip
+import pandas as pd
+from numpy.typing import NDArray
+from timm.data import ImageNetInfo
+
+from badood.core.errors import BadInput
+
+IMAGENET = "imagenet-1k"
+"""This entry of `clip.vocabulary` stands for open_clip's names of the 1,000 ImageNet classes."""
+
+TYPES = ("OOD-I", "OOD-II", "OOD-III")
+"""Covariate shift: still the anchor's class. Semantic shift: another class. Severe: nothing recognisable."""
+
+
+def class_names(classes: Sequence[str]) -> list[str]:
+    """Names CLIP can read: WordNet ids, as ImageNet's folders are called, become open_clip's names; others stay."""
+    known = dict(zip(ImageNetInfo("imagenet-1k").label_names(), open_clip.IMAGENET_CLASSNAMES, strict=True))
+    return [known.get(name, name) for name in classes]
+
+
+def vocabulary(classes: Sequence[str], foreign: Sequence[str]) -> list[str]:
+    """All names CLIP chooses from: first the ID classes in their order, then the foreign ones that are not among them.
+
+    Args:
+        classes: ID class names. foreign: further names; "imagenet-1k" stands for all of ImageNet's.
+    """
+    names = class_names(classes)
+    for entry in foreign:
+        names += open_clip.IMAGENET_CLASSNAMES if entry == IMAGENET else [entry]
+    return list(dict.fromkeys(names))
+
+
+def choose_tau(probabilities: NDArray[np.floating], recognised: float) -> float:
+    """The largest tau at which at least a share `recognised` of ID validation images has a class that reaches it.
+
+    Args:
+        probabilities: (N, K) zero-shot probabilities of ID validation images.
+
+    Raises:
+        BadInput: there are no images.
+    """
+    if len(probabilities) == 0:
+        raise BadInput("tau is chosen on ID validation images, and there are none; raise data.validation_share or set clip.tau.")
+    best = np.sort(probabilities.max(axis=1))[::-1]
+    return float(best[int(np.ceil(recognised * len(best))) - 1])
+
+
+def ood_types(probabilities: NDArray[np.floating], anchors: NDArray[np.integer], names: Sequence[str], tau: float) -> pd.DataFrame:
+    """The type of every outlier, and what CLIP says about it.
+
+    Args:
+        probabilities: (N, K) zero-shot probabilities.
+        anchors: (N,) position of the anchor's class in `names`.
+        names: the K names of the vocabulary.
+        tau: least probability at which a class counts as recognised, in [0, 1].
+
+    Returns:
+        N rows: clip_label (top-1 name), clip_prob (its probability), clip_anchor_prob (of the anchor's class),
+        ood_type: OOD-III where clip_prob < tau, else OOD-I where the top-1 is the anchor's class, else OOD-II.
+    """
+    rows = np.arange(len(probabilities))
+    top = probabilities.argmax(axis=1)
+    best = probabilities[rows, top]
+    return pd.DataFrame(
+        {
+            "clip_label": np.asarray(names, dtype=object)[top],
+            "clip_prob": best,
+            "clip_anchor_prob": probabilities[rows, anchors],
+            "ood_type": np.where(best < tau, TYPES[2], np.where(top == anchors, TYPES[0], TYPES[1])),
+        }
+    )
+
+
+def type_table(types: NDArray[np.object_], kept: NDArray[np.bool_]) -> pd.DataFrame:
+    """How many outliers of each type there are before and after a filter. Paper Table 3.
+
+    Args:
+        types: (N,) names of `TYPES`. kept: (N,) whether the filter keeps the outlier.
+
+    Returns:
+        A row a type: ood_type, before, after, removed (counts), before_share, after_share (of all outliers before and
+        after; 0 where nothing is kept).
+    """
+    before = np.array([(types == name).sum() for name in TYPES])
+    after = np.array([(types[kept] == name).sum() for name in TYPES])
+    return pd.DataFrame(
+        {
+            "ood_type": TYPES,
+            "before": before,
+            "after": after,
+            "removed": before - after,
+            "before_share": before / max(1, before.sum()),
+            "after_share": after / max(1, after.sum()),
+        }
+    )

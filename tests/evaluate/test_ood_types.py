@@ -1,0 +1,51 @@
+"""CLIP types: vocabulary, tau, the three types, Table 3."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from badood.core.errors import BadInput
+from badood.evaluate.ood_types import TYPES, choose_tau, class_names, ood_types, type_table, vocabulary
+
+NAMES = ["broccoli", "jeep", "zebra"]
+
+
+def test_types_follow_their_definitions() -> None:
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.1, 0.5, 0.4]])
+    table = ood_types(probabilities, np.array([0, 0, 0, 1]), NAMES, tau=0.5)
+    assert table["ood_type"].tolist() == ["OOD-I", "OOD-II", "OOD-III", "OOD-I"]
+    assert table["clip_label"].tolist() == ["broccoli", "zebra", "broccoli", "jeep"]
+    assert table["clip_anchor_prob"].tolist() == [0.8, 0.1, 0.4, 0.5]
+
+
+@given(st.integers(1, 200), st.floats(0.05, 0.99), st.integers(0, 1000))
+def test_tau_recognises_the_wanted_share_and_no_larger_tau_does(n: int, recognised: float, seed: int) -> None:
+    probabilities = np.random.default_rng(seed).dirichlet([1, 1, 1], size=n)
+    best = probabilities.max(axis=1)
+    tau = choose_tau(probabilities, recognised)
+    assert (best >= tau).mean() >= recognised - 1e-9
+    assert (best > tau).mean() < recognised
+
+
+def test_tau_needs_images() -> None:
+    with pytest.raises(BadInput, match="validation"):
+        choose_tau(np.empty((0, 3)), 0.95)
+
+
+def test_vocabulary_starts_with_the_id_classes_and_has_no_name_twice() -> None:
+    assert vocabulary(NAMES, ["zebra", "violin"]) == [*NAMES, "violin"]
+    names = vocabulary(["n07714990", "my_own_class"], ["imagenet-1k"])
+    assert names[:2] == ["broccoli", "my_own_class"]
+    assert len(names) == len(set(names)) > 990
+    assert class_names(["n03594945"]) == ["jeep"]
+
+
+def test_type_table_counts_before_and_after() -> None:
+    types = np.array(["OOD-I", "OOD-I", "OOD-III", "OOD-II"], dtype=object)
+    table = type_table(types, np.array([True, False, False, True])).set_index("ood_type")
+    assert table.loc[list(TYPES), "before"].tolist() == [2, 1, 1]
+    assert table["after"].tolist() == [1, 1, 0]
+    assert table["removed"].tolist() == [1, 0, 1]
+    assert table["after_share"].tolist() == [0.5, 0.5, 0.0]
+    assert type_table(types, np.zeros(4, bool))["after_share"].sum() == 0
