@@ -1,0 +1,222 @@
+"""Pages, counts and histograms of a run's outliers: SQL on `outliers.parquet`, 130,000 rows within tens of milliseconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as parquet
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from badood.core.errors import BadInput
+
+Interval = tuple[float, float]
+
+
+class Filters(BaseModel):
+    """Which outliers a page shows; an empty field lets everything through. Intervals include both ends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id_confidence: Interval | None = None
+    minority_score: Interval | None = None
+    anchor_class: tuple[str, ...] = ()
+    ood_type: tuple[str, ...] = ()
+    clip_label: tuple[str, ...] = ()
+    synthesiser: tuple[str, ...] = ()
+    guidance_scale: tuple[float, ...] = ()
+    outlier_id: tuple[int, ...] | None = None
+    """Only these; an empty tuple lets nothing through. For verdicts and lassos."""
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """The outliers of a run; the file never changes, so everything but the images is read into memory once.
+
+    Attributes:
+        path: an `outliers.parquet`.
+    """
+
+    path: Path
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns but the image.
+
+        Raises:
+            BadInput: there is no such file, or it is not a parquet file of outliers.
+        """
+        try:
+            names = parquet.read_schema(self.path).names
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{self.path} is not a readable outliers.parquet ({error}); run the pipeline again.") from error
+        missing = {"outlier_id", "anchor_id", "image", *Filters.model_fields} - set(names)
+        if missing:
+            raise BadInput(f"{self.path} lacks the columns {', '.join(sorted(missing))}; give the outliers.parquet of a finished run.")
+        return tuple(name for name in names if name != "image")
+
+    @cached_property
+    def _database(self) -> duckdb.DuckDBPyConnection:
+        selected = ", ".join(f'"{name}"' for name in self.columns)
+        connection = duckdb.connect()
+        connection.execute(
+            f"CREATE TABLE outliers AS SELECT {selected}, file_row_number AS row FROM read_parquet(?, file_row_number = true)",
+            [str(self.path)],
+        )
+        return connection
+
+    @cached_property
+    def _footer(self) -> parquet.FileMetaData:
+        return parquet.read_metadata(self.path)
+
+    def __len__(self) -> int:
+        return self.count(Filters())
+
+    def page(
+        self,
+        filters: Filters = Filters(),
+        *,
+        sort: str = "id_confidence",
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 60,
+    ) -> pd.DataFrame:
+        """`limit` rows from `offset` on, all columns but the image; ties are in order of outlier_id.
+
+        Raises:
+            BadInput: no column is called `sort`.
+        """
+        where, values = _where(filters)
+        order = f'"{self._known(sort)}" {"DESC" if descending else "ASC"}'
+        selected = ", ".join(f'"{name}"' for name in self.columns)
+        query = f"SELECT {selected} FROM outliers {where} ORDER BY {order}, outlier_id LIMIT ? OFFSET ?"
+        return self._frame(query, [*values, limit, offset])
+
+    def table(self, filters: Filters = Filters()) -> pd.DataFrame:
+        """All rows that pass, in the file's order (that of the embeddings), all columns but the image."""
+        where, values = _where(filters)
+        return self._frame(f"SELECT * EXCLUDE row FROM outliers {where} ORDER BY row", values)
+
+    def count(self, filters: Filters = Filters()) -> int:
+        """How many pass."""
+        where, values = _where(filters)
+        return int(self._frame(f"SELECT count(*) AS count FROM outliers {where}", values)["count"][0])
+
+    def ids(self, filters: Filters = Filters()) -> NDArray[np.int64]:
+        """(M,) outlier_id of those that pass, ascending."""
+        where, values = _where(filters)
+        return self._frame(f"SELECT outlier_id FROM outliers {where} ORDER BY outlier_id", values)["outlier_id"].to_numpy(np.int64)
+
+    def mix(self, by: str, filters: Filters = Filters()) -> pd.DataFrame:
+        """How many of each value of the column `by` pass: columns `by`, count and share, most frequent first."""
+        where, values = _where(filters)
+        name = self._known(by)
+        query = f'SELECT "{name}", count(*) AS count FROM outliers {where} GROUP BY 1 ORDER BY 2 DESC, 1'
+        table = self._frame(query, values)
+        table["share"] = table["count"] / max(1, table["count"].sum())
+        return table
+
+    def histogram(
+        self, column: str = "id_confidence", filters: Filters = Filters(), *, bins: int = 50, span: Interval = (0.0, 1.0)
+    ) -> pd.DataFrame:
+        """Counts in `bins` equal bins of `span`: columns left, right, count. The last bin includes its right end; values outside are left out."""
+        where, values = _where(filters)
+        lo, hi = span
+        edges = np.linspace(lo, hi, bins + 1)
+        query = f"""
+            SELECT least(floor(({self._quoted(column)} - ?) / ? * ?), ? - 1)::INTEGER AS bin, count(*) AS count
+            FROM (SELECT * FROM outliers {where}) WHERE {self._quoted(column)} BETWEEN ? AND ? GROUP BY 1"""
+        found = self._frame(query, [lo, hi - lo, bins, bins, *values, lo, hi])
+        counts = np.zeros(bins, dtype=np.int64)
+        counts[found["bin"].to_numpy(np.int64)] = found["count"]
+        return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": counts})
+
+    def edges(self, lo: float, hi: float, each: int = 4) -> pd.DataFrame:
+        """The outliers nearest to both edges of a band, on both sides of each.
+
+        Returns:
+            Up to 4 x `each` rows by rising confidence: outlier_id, id_confidence, edge ("lo" or "hi"), kept (inside the band).
+        """
+        sides: list[tuple[str, str, float, str]] = [
+            ("lo", "<", lo, "DESC"),
+            ("lo", ">=", lo, "ASC"),
+            ("hi", "<=", hi, "DESC"),
+            ("hi", ">", hi, "ASC"),
+        ]
+        parts = []
+        for edge, comparison, value, order in sides:
+            query = f"""SELECT outlier_id, id_confidence, '{edge}' AS edge, id_confidence BETWEEN ? AND ? AS kept FROM outliers
+                WHERE id_confidence {comparison} ? ORDER BY id_confidence {order}, outlier_id LIMIT ?"""
+            parts.append(self._frame(query, [lo, hi, value, each]))
+        return pd.concat(parts, ignore_index=True).sort_values(
+            ["edge", "id_confidence", "outlier_id"], ascending=[False, True, True], ignore_index=True
+        )
+
+    def row(self, outlier_id: int) -> dict[str, Any]:
+        """All columns but the image of one outlier.
+
+        Raises:
+            BadInput: the run has no such outlier.
+        """
+        table = self.page(Filters(outlier_id=(outlier_id,)), sort="outlier_id", limit=1)
+        if table.empty:
+            raise BadInput(f"{self.path} has no outlier {outlier_id}; its ids go up to {len(self) - 1:,}.")
+        return {str(name): value for name, value in table.iloc[0].to_dict().items()}
+
+    def siblings(self, outlier_id: int) -> pd.DataFrame:
+        """All outliers of the same anchor, by guidance scale; all columns but the image."""
+        query = "SELECT * EXCLUDE row FROM outliers WHERE anchor_id = ? ORDER BY guidance_scale, outlier_id"
+        return self._frame(query, [self.row(outlier_id)["anchor_id"]])
+
+    def images(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """Encoded image bytes by outlier_id; only the row groups that hold them are read.
+
+        Raises:
+            BadInput: the run lacks one of them.
+        """
+        rows = self._frame("SELECT outlier_id, row FROM outliers WHERE outlier_id IN (SELECT unnest(?::BIGINT[]))", [[int(i) for i in ids]])
+        lacking = sorted(set(map(int, ids)) - set(rows["outlier_id"].astype(int)))
+        if lacking:
+            raise BadInput(f"{self.path} lacks the outliers {lacking[:10]}; choose among those of its outlier_id column.")
+        file = parquet.ParquetFile(self.path, metadata=self._footer)
+        ends = np.cumsum([self._footer.row_group(group).num_rows for group in range(file.num_row_groups)])
+        found: dict[int, bytes] = {}
+        for group, part in rows.groupby(np.searchsorted(ends, rows["row"].to_numpy(), side="right")):
+            column = file.read_row_group(int(str(group)), columns=["image"]).column("image")
+            first = ends[int(str(group))] - len(column)
+            for outlier_id, row in zip(part["outlier_id"], part["row"], strict=True):
+                found[int(outlier_id)] = column[int(row - first)].as_py()["bytes"]
+        return {int(outlier_id): found[int(outlier_id)] for outlier_id in ids}
+
+    def _frame(self, query: str, values: Sequence[Any]) -> pd.DataFrame:
+        # a cursor a query: one DuckDB connection must not serve two threads at a time
+        return self._database.cursor().execute(query, list(values)).df()
+
+    def _known(self, column: str) -> str:
+        if column not in self.columns:
+            raise BadInput(f"outliers have no column {column!r}; they have {', '.join(self.columns)}.")
+        return column
+
+    def _quoted(self, column: str) -> str:
+        return f'"{self._known(column)}"'
+
+
+def _where(filters: Filters) -> tuple[str, list[Any]]:
+    """A WHERE clause with its values; names come from the fields, values are bound."""
+    clauses: list[str] = []
+    values: list[Any] = []
+    for name, value in filters:
+        if value is None or (value == () and name != "outlier_id"):
+            continue
+        if name in ("id_confidence", "minority_score"):
+            clauses.append(f"{name} BETWEEN ? AND ?")
+            values += value
+        else:
+            clauses.append(f"{name} IN (SELECT unnest(?))")
+            values.append(list(value))
+    return ("WHERE " + " AND ".join(clauses) if clauses else ""), values
