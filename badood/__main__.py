@@ -1,0 +1,5 @@
+"""`python -m badood`."""
+
+from badood.cli import main
+
+main()

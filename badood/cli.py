@@ -1,0 +1,212 @@
+"""The command line: parse, call, print. Exit codes: 0 done, 1 an error or a failed check, 2 wrong usage or settings."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from badood.config import load_config, preset_names
+from badood.core.errors import BadConfig, BadInput, BadOODError
+from badood.core.progress import Terminal
+from badood.pipeline.runs import as_json
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Bad-OOD: synthesise outliers, find the harmful ones, retrain.")
+runs_app = typer.Typer(no_args_is_help=True, help="List, show and delete runs.")
+app.add_typer(runs_app, name="runs")
+
+out = Console()
+err = Console(stderr=True, highlight=False)
+
+Preset = Annotated[str, typer.Option(help=f"Preset: {', '.join(preset_names())}, or a YAML file.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: section.field=value. Repeatable.")]
+DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of the ID data.")]
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results on standard output.")]
+RunName = Annotated[str, typer.Argument(help="Id or folder of a run.")]
+
+
+def main() -> None:
+    """Entry point: errors of ours end in one message, without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except BadConfig as error:
+        err.print(f"[red]error:[/] {error}", soft_wrap=True)
+        sys.exit(2)
+    except BadOODError as error:
+        err.print(f"[red]error:[/] {error}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("stopped; the same command continues where it was.")
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    preset: Preset = "miniworld",
+    data: DataFolder = None,
+    settings: Set = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; equal settings give an equal default name.")] = None,
+    json: Json = False,
+) -> None:
+    """The whole method: encode, synthesise, decode, detect, calibrate, filter, retrain, evaluate."""
+    from badood.pipeline.method import run_pipeline
+
+    progress = Terminal()
+    try:
+        finished = run_pipeline(load_config(preset, settings or [], data), name, progress)
+    finally:
+        progress.close()
+    record = finished.record
+    if json:
+        print(as_json(record))
+        return
+    _print_filters(record)
+    print(f"run {finished.id} in {finished.folder}: {record['totals']['wall_seconds']:.0f} s, {record['totals']['peak_rss_mb']:.0f} MB at most")
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage or clip.")],
+    preset: Preset = "miniworld",
+    data: DataFolder = None,
+    settings: Set = None,
+    json: Json = False,
+) -> None:
+    """Train one of the preset's models; a run that was cut off goes on from its checkpoint."""
+    from badood.pipeline.models import MODELS, train_model
+
+    if model not in MODELS:
+        raise BadConfig(f"no model {model!r}: give one of {', '.join(MODELS)}.")
+    progress = Terminal()
+    try:
+        path = train_model(load_config(preset, settings or [], data), model, progress)
+    finally:
+        progress.close()
+    print(as_json({"weights": str(path), "card": str(path.with_suffix(".json"))}) if json else f"weights in {path}")
+
+
+@app.command()
+def synthesise(
+    preset: Preset = "miniworld",
+    data: DataFolder = None,
+    settings: Set = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    json: Json = False,
+) -> None:
+    """Outlier embeddings and images only; `run` with the same settings goes on from them."""
+    from badood.pipeline.method import synthesise_only
+
+    progress = Terminal()
+    try:
+        finished, folder = synthesise_only(load_config(preset, settings or [], data), name, progress)
+    finally:
+        progress.close()
+    print(as_json({"run": finished.id, "images": str(folder)}) if json else f"run {finished.id}: outlier images in {folder}")
+
+
+@app.command()
+def score(
+    run: RunName,
+    images: Annotated[Path, typer.Argument(help="Folder or parquet file of images.")],
+    csv: Annotated[Path | None, typer.Option(help="Write the scores here as CSV.")] = None,
+    json: Json = False,
+) -> None:
+    """id_confidence of any images under a run's detector: 1 = looks ID, 0 = far away."""
+    from badood.core.artefacts import atomic_file
+    from badood.pipeline.method import score_images
+
+    table = score_images(run, images)
+    if csv is not None:
+        with atomic_file(csv) as part:
+            table.to_csv(part, index=False)
+    print(as_json(table.to_dict("records")) if json else table.to_string(index=False))
+
+
+@app.command()
+def evaluate(
+    run: RunName,
+    ood: Annotated[list[Path], typer.Option("--ood", help="Folder or parquet file of OOD images. Repeatable.")],
+    json: Json = False,
+) -> None:
+    """FPR95, AUROC and AUPR of every detector of a run against any OOD images."""
+    from badood.pipeline.method import evaluate_on
+
+    record = evaluate_on(run, ood)
+    if json:
+        print(as_json(record))
+    else:
+        _print_filters(record)
+
+
+@runs_app.command("list")
+def list_command(json: Json = False) -> None:
+    """All runs, newest first."""
+    from badood.pipeline.runs import list_runs
+
+    found = [{key: run.record.get(key) for key in ("run_id", "created", "state", "totals")} for run in list_runs()]
+    if json:
+        print(as_json(found))
+        return
+    table = Table("run", "created", "state", "seconds")
+    for entry in found:
+        table.add_row(entry["run_id"], entry["created"], entry["state"], str(entry["totals"].get("wall_seconds", "")))
+    out.print(table)
+
+
+@runs_app.command("show")
+def show_command(run: RunName, json: Json = False) -> None:
+    """One run: its tables, timings and settings."""
+    from badood.pipeline.runs import open_run
+
+    record = open_run(run).record
+    if json:
+        print(as_json(record))
+        return
+    _print_filters(record)
+    table = Table("stage", "seconds", "peak MB")
+    for stage, entry in record["stages"].items():
+        table.add_row(stage, f"{entry['wall_seconds']:.1f}", f"{entry['peak_rss_mb']:.0f}")
+    out.print(table)
+
+
+@runs_app.command("delete")
+def delete_command(run: RunName, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete a run's folder."""
+    from badood.pipeline.runs import delete_run, open_run
+
+    folder = open_run(run).folder
+    if not yes and not typer.confirm(f"delete {folder}?"):
+        raise BadInput("nothing deleted; answer y, or give --yes.")
+    delete_run(run)
+    print(f"deleted {folder}")
+
+
+@app.command("check-assets")
+def check_assets(preset: Preset = "miniworld", data: DataFolder = None, settings: Set = None, json: Json = False) -> None:
+    """Measure the shipped models: k-NN accuracy, PSNR, decode consistency, CLIP top-1, minority score by scale."""
+    from badood.benchmark.assets import check
+
+    cfg = load_config(preset, settings or [], data)
+    figures = check(cfg)
+    if json:
+        print(as_json({cfg.preset: figures}))
+        return
+    for key, value in figures.items():
+        print(f"{key:>24}  {value if isinstance(value, list) else round(value, 4)}")
+
+
+def _print_filters(record: dict[str, Any]) -> None:
+    """The filter table; lower FPR95 and higher AUROC, AUPR are better, in percent."""
+    table = Table("filter", "kept", "overlap", "FPR95", "AUROC", "AUPR", "ID acc.", title="mean over the OOD sets, %")
+    for name, row in record["metrics"].items():
+        if "empty" in row:
+            table.add_row(name, "0", "", row["empty"].split(":")[0])
+            continue
+        figures = [f"{100 * row[key]:.2f}" for key in ("fpr95", "auroc", "aupr", "id_accuracy")]
+        table.add_row(name, f"{row['kept']:,}", f"{row['overlap']:.2f}", *figures)
+    out.print(table)
+    for name, row in record["metrics"].items():
+        if row.get("warning"):
+            err.print(f"[yellow]{name}:[/] {row['warning']}")
