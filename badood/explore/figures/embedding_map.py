@@ -1,0 +1,49 @@
+"""ID images and outliers as points on a plane."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from badood.explore.figures.style import colours, styled
+
+
+def embedding_map(points: pd.DataFrame, colour: str = "id_confidence") -> go.Figure:
+    """Outliers as dots over the ID images as pale rings; drawn by WebGL, so a hundred thousand points stay fluid.
+
+    Args:
+        points: a row a point: x, y, kind ("ID" or "outlier"), id (of the image or outlier) and the column `colour`.
+        colour: a numeric column is shown as a scale, any other as groups; for ID points it is used by groups only.
+    """
+    figure = go.Figure()
+    known, odd = (points[points["kind"] == kind] for kind in ("ID", "outlier"))
+    figure.add_scattergl(
+        x=known["x"],
+        y=known["y"],
+        mode="markers",
+        name=f"ID ({len(known):,})",
+        marker={"size": 5, "symbol": "circle-open", "color": "#8a8d93", "opacity": 0.5},
+        hoverinfo="skip",
+    )
+    if pd.api.types.is_numeric_dtype(points[colour]):
+        scale = {"color": odd[colour], "colorscale": "Cividis", "colorbar": {"title": {"text": colour}, "thickness": 14}, "size": 5}
+        figure.add_trace(_dots(odd, colour, f"outliers ({len(odd):,})", scale))
+    else:
+        names = sorted(odd[colour].unique())
+        tints = colours(names)
+        for name in names:
+            part = odd[odd[colour] == name]
+            figure.add_trace(_dots(part, colour, f"{name} ({len(part):,})", {"color": tints[name], "size": 5}))
+    styled(figure, "Map of the embeddings", x="first axis of the map (no unit)", y="second axis (no unit)", height=620, dragmode="lasso")
+    figure.update_yaxes(scaleanchor="x", scaleratio=1)
+    return figure
+
+
+def _dots(part: pd.DataFrame, colour: str, name: str, marker: dict[str, object]) -> go.Scattergl:
+    return go.Scattergl(
+        x=part["x"],
+        y=part["y"],
+        mode="markers",
+        name=name,
+        marker=marker,
+        customdata=part[["id", colour]],
+        hovertemplate=f"outlier %{{customdata[0]}}<br>{colour} %{{customdata[1]}}<extra></extra>",
+    )

@@ -1,0 +1,36 @@
+"""Reliability diagram: confidence against what came true, before and after calibration. Guo et al. 2017."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from badood.explore.figures.style import colours, styled
+
+
+def reliability(curves: Mapping[str, pd.DataFrame], ece: Mapping[str, float] | None = None) -> go.Figure:
+    """A line a calibrator; on the diagonal, id_confidence is the share of ID images.
+
+    Args:
+        curves: by calibrator a row a bin: confidence (mean in the bin), frequency (share of ID images), count. Empty bins are left out.
+        ece: expected calibration error by calibrator, shown in the legend.
+    """
+    figure = go.Figure()
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#7c7f86"}, name="perfect", hoverinfo="skip")
+    tints = colours(list(curves))
+    for name, curve in curves.items():
+        seen = curve[curve["count"] > 0]
+        figure.add_scatter(
+            x=seen["confidence"],
+            y=seen["frequency"],
+            mode="lines+markers",
+            name=f"{name} (ECE {ece[name]:.3f})" if ece else name,
+            line={"color": tints[name]},
+            customdata=seen["count"],
+            hovertemplate="confidence %{x:.3f}, share of ID %{y:.3f}, %{customdata:,} images<extra>" + name + "</extra>",
+        )
+    figure = styled(
+        figure, "Reliability of id_confidence", x="mean id_confidence in the bin", y="share of ID images in the bin", height=460
+    )
+    figure.update_xaxes(range=[0, 1])
+    return figure.update_yaxes(range=[0, 1])
