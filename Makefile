@@ -1,0 +1,34 @@
+# make demo | test | check | docs is all there is to know. Each creates .venv and installs what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check docs
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m badood run
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -x -m "not slow and not browser"
+	$(BIN)/python -m pytest -m "slow or browser"
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell badood app tests docs README.md CHANGELOG.md
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m badood.benchmark.docs
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@

@@ -1,0 +1,112 @@
+"""What a detector does on images it never saw: our score and every baseline scorer, on every OOD set and the shift grid."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from badood.calibrate import Calibrator
+from badood.core.artefacts import write_json
+from badood.data.record import ImageSet
+from badood.detect.backbone import Detector
+from badood.detect.scorers import Scorer, scorer
+from badood.detect.train import score
+from badood.evaluate.metrics import id_accuracy, mean_over_sets, ood_metrics
+from badood.evaluate.shift import shift_table
+
+if TYPE_CHECKING:
+    from badood.pipeline.method import Method
+
+OURS = "bad-ood"
+"""Name of our own score, 1 - id_confidence, beside the baselines."""
+
+
+def evaluate(method: "Method", folder: Path) -> Path:
+    """`metrics.json`, `scores.parquet` (a row an image: set, label, and the anomaly by every method) and `shift.parquet`.
+
+    Args:
+        folder: of a trained detector.
+    """
+    cfg = method.cfg
+
+    def make(out: Path) -> None:
+        judge = Judge(method, folder)
+        sets = {"id": method.images.test, **method.images.ood}
+        table = pd.concat([judge.scores(images).assign(set=name) for name, images in sets.items()], ignore_index=True)
+        table.to_parquet(out / "scores.parquet")
+        write_json(out / "metrics.json", summary(table, judge.accuracy(method.images.test)))
+        write_json(out / "calibrator.json", judge.calibrator.to_dict())
+        if method.images.grid is not None:
+            grid = judge.scores(method.images.grid)
+            anomalies = {name: grid[name].to_numpy() for name in judge.methods}
+            shift_table(method.images.grid.levels, anomalies).to_parquet(out / "shift.parquet")
+
+    return method.run.artefact("evaluate", [folder.name, cfg.evaluate.scorers, cfg.calibrate, cfg.data], make)
+
+
+class Judge:
+    """A detector with its calibrator and the fitted baseline scorers.
+
+    Args:
+        method: the run. folder: of the trained detector.
+    """
+
+    def __init__(self, method: "Method", folder: Path) -> None:
+        self.method = method
+        self.detector: Detector = method.load_detector(folder)
+        self.calibrator: Calibrator = method.calibrated(self.detector)[0]
+        self.scorers: dict[str, Scorer] = {name: scorer.make(name) for name in method.cfg.evaluate.scorers}
+        needs = set().union(*(entry.needs for entry in self.scorers.values()))
+        self._needs = needs
+        # scorers that learn do so on the ID images the detector was trained on
+        known = self._see(method.train_pixels)
+        labels = torch.from_numpy(method.images.train.labels)
+        for entry in self.scorers.values():
+            entry.fit(known, labels)
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the anomaly columns of `scores`."""
+        return [OURS, *self.scorers]
+
+    def _see(self, pixels: torch.Tensor) -> Any:
+        return score(self.detector, pixels, self.method.run.compute, needs=self._needs, progress=self.method.run.progress)
+
+    def scores(self, images: ImageSet) -> pd.DataFrame:
+        """A row an image: label, energy, id_confidence, and the anomaly by every method (larger = more OOD)."""
+        seen = self._see(self.method.images.pixels(images))
+        energy = self.method.raw(seen)
+        confidence = self.calibrator.id_confidence(energy)
+        baselines = {name: entry.score(seen).float().cpu().numpy() for name, entry in self.scorers.items()}
+        columns = {"label": images.labels, "energy": energy, "id_confidence": confidence, OURS: 1 - confidence}
+        return pd.DataFrame(columns | baselines)
+
+    def accuracy(self, images: ImageSet) -> float:
+        """Share of ID images whose class the detector names."""
+        return id_accuracy(self._see(self.method.images.pixels(images)).logits, images.labels)
+
+
+def summary(table: pd.DataFrame, accuracy: float) -> dict[str, Any]:
+    """Metrics of our score and of every baseline: mean over the OOD sets, and per set.
+
+    Our metrics are taken on the energy: calibration is monotone, so ranks are the same, and none is lost to rounding.
+
+    Args:
+        table: rows of `Judge.scores` with a column `set`; "id" is the ID test set.
+    """
+    known = table[table["set"] == "id"]
+    odd = {name: rows for name, rows in table[table["set"] != "id"].groupby("set", sort=False)}
+
+    def of(column: str) -> dict[str, Any]:
+        per_set = {str(name): ood_metrics(known[column].to_numpy(), rows[column].to_numpy()) for name, rows in odd.items()}
+        return mean_over_sets(per_set) | {"per_set": per_set}
+
+    baselines = [column for column in table.columns if column not in ("set", "label", "energy", "id_confidence", OURS)]
+    return of("energy") | {"id_accuracy": accuracy, "scorers": {name: of(name) for name in baselines}}
+
+
+def mean_confidence(table: pd.DataFrame) -> dict[str, float]:
+    """Mean id_confidence of every set."""
+    return {str(name): float(np.mean(rows["id_confidence"])) for name, rows in table.groupby("set")}

@@ -1,0 +1,359 @@
+"""The second half of the path: ID images -> outliers -> detector -> calibration -> filter -> retrain -> evaluation.
+
+Read `run_pipeline` first. Every stage writes one folder under a key of its settings and its inputs' keys, so moving the band
+runs filter, retrain and evaluate only, and a run that was killed goes on at the stage that was cut off.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from badood.calibrate import Calibrator, calibrator
+from badood.config import Config, Filter, weights_path
+from badood.core.artefacts import read_json, write_json
+from badood.core.errors import EmptySelection
+from badood.core.noise import Noise
+from badood.core.progress import Progress
+from badood.core.weights import fingerprint
+from badood.decode import decode_images
+from badood.detect.backbone import Detector, load_detector, save_detector
+from badood.detect.train import score, train_full
+from badood.encode.features import encode
+from badood.evaluate import clip as zero_shot
+from badood.evaluate.ood_types import choose_tau, class_names, ood_types, vocabulary
+from badood.filter import Selection, select
+from badood.pipeline import evaluation, preview
+from badood.pipeline.images import Images, anchors
+from badood.pipeline.models import Models
+from badood.pipeline.runs import Run, start_run
+from badood.pipeline.table import write_outliers
+from badood.synthesise import synthesiser
+from badood.synthesise.guidance import minority_score
+
+STAGES = ("encode", "synthesise", "decode", "detect", "calibrate", "types", "outliers", "filter", "retrain", "evaluate")
+"""In the path's order."""
+
+
+def run_pipeline(cfg: Config, name: str | None = None, progress: Progress | None = None) -> Run:
+    """The whole method, continued where an earlier call was cut off.
+
+    Args:
+        cfg: settings. name: the run's id; equal settings have an equal default.
+
+    Returns:
+        The finished run; its `record["metrics"]` is the filter table.
+    """
+    method = Method(start_run(cfg, name, progress))
+    method.run.note(state="running")
+    try:
+        for strategy in cfg.evaluate.filters:
+            method.row(strategy, cfg.filter.model_copy(update={"strategy": strategy}))
+        method.run.note(state="done", skipped=method.images.skipped())
+    except BaseException as error:
+        method.run.note(state="interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error))
+        raise
+    return method.run
+
+
+def retrain(run: Run, band: Filter) -> dict[str, Any]:
+    """Retrain a finished run's detector from scratch on what `band` keeps, and evaluate it.
+
+    Returns:
+        The new row of the filter table, which is also in `run.json` under `metrics`.
+
+    Raises:
+        EmptySelection: the band keeps nothing.
+    """
+    method = Method(run)
+    name = f"{band.strategy} {band.lo:g}-{band.hi:g}" if band.strategy in ("band", "quantile") else band.strategy
+    row = method.row(name, band)
+    if "empty" in row:
+        raise EmptySelection(row["empty"])
+    return row
+
+
+def synthesise_only(cfg: Config, name: str | None = None, progress: Progress | None = None) -> tuple[Run, Path]:
+    """Outlier embeddings and images, without a detector: the run, and the folder that holds `images.npy`."""
+    method = Method(start_run(cfg, name, progress))
+    return method.run, method.decoded
+
+
+@dataclass
+class Method:
+    """The stages of one run. Each property is a finished stage's folder, made at the first look."""
+
+    run: Run
+
+    @cached_property
+    def images(self) -> Images:
+        """The run's images."""
+        return Images(self.run.cfg)
+
+    @cached_property
+    def models(self) -> Models:
+        """The run's frozen models."""
+        return Models(self.run.cfg, self.run.compute)
+
+    @property
+    def cfg(self) -> Config:
+        """The run's settings."""
+        return self.run.cfg
+
+    def _weights(self, *models: str) -> list[str]:
+        """Contents of the models a stage uses, for its key."""
+        return [fingerprint(weights_path(self.cfg, model)) for model in models]
+
+    @cached_property
+    def encoded(self) -> Path:
+        """`z0.npy` (N, D) float32 and `labels.npy` (N,) of the ID training images the detector learns from."""
+        cfg = self.cfg
+
+        def make(out: Path) -> None:
+            train = self.images.train
+            z0 = encode(self.models.encoder, self.images.pixels(train), self.run.compute, progress=self.run.progress)
+            np.save(out / "z0.npy", z0.numpy())
+            np.save(out / "labels.npy", train.labels)
+            write_json(out / "classes.json", list(train.classes))
+
+        return self.run.artefact("encode", [cfg.data.train, cfg.data.validation_share, cfg.seed, cfg.data.image_size, self._weights("encoder")], make)
+
+    @cached_property
+    def synthesised(self) -> Path:
+        """`embeddings.npy` (M, D) float32 and `outliers.parquet`: ids, anchors, scales, minority scores."""
+        cfg = self.cfg.synthesise
+        return self.run.artefact("synthesise", [self.encoded.name, cfg, self._weights("rdm")], self._synthesise)
+
+    def _synthesise(self, out: Path) -> None:
+        cfg, compute = self.cfg.synthesise, self.run.compute
+        z0 = torch.from_numpy(np.load(self.encoded / "z0.npy"))
+        labels = np.load(self.encoded / "labels.npy")
+        rdm = self.models.rdm
+        # every anchor is used at every scale, so that scales can be compared on the same image
+        rows = anchors(labels, max(1, cfg.count // len(cfg.scales)), cfg.seed)
+        parts, embeddings = [], []
+        total = len(rows) * len(cfg.scales)
+        for index, scale in enumerate(cfg.scales):
+            method = synthesiser.make(cfg.method, {**cfg.params, "scale": scale})
+            for first in range(0, len(rows), cfg.batch_size):
+                batch = rows[first : first + cfg.batch_size]
+                ids = index * len(rows) + np.arange(first, first + len(batch))
+                noise = Noise(cfg.seed, ids)
+                z = method.sample(compute.put(z0[torch.from_numpy(batch)]), rdm, noise).float()
+                score_ = minority_score(rdm, z, method.renoise, noise)
+                embeddings.append(z.cpu().numpy())
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "outlier_id": ids,
+                            "anchor_row": batch,
+                            "guidance_scale": scale,
+                            "t": method.start,
+                            "s": method.renoise,
+                            "minority_score": score_.cpu().numpy(),
+                        }
+                    )
+                )
+                self.run.progress.update("synthesise", int(ids[-1]) + 1, total)
+        table = pd.concat(parts, ignore_index=True)
+        table["anchor_label"] = labels[table["anchor_row"]]
+        table["synthesiser"], table["seed"] = cfg.method, cfg.seed
+        np.save(out / "embeddings.npy", np.concatenate(embeddings))
+        table.to_parquet(out / "outliers.parquet")
+
+    @cached_property
+    def embeddings(self) -> pd.DataFrame:
+        """The rows of `synthesised`."""
+        return pd.read_parquet(self.synthesised / "outliers.parquet")
+
+    @cached_property
+    def decoded(self) -> Path:
+        """`images.npy`: (M, 3, H, W) uint8."""
+        cfg = self.cfg
+
+        def make(out: Path) -> None:
+            z = torch.from_numpy(np.load(self.synthesised / "embeddings.npy"))
+            noise = Noise(cfg.decode.seed, self.embeddings["outlier_id"].to_numpy())
+            pixels = decode_images(
+                self.models.mage, self.models.vqgan, z, cfg.decode, noise=noise, compute=self.run.compute, progress=self.run.progress
+            )
+            np.save(out / "images.npy", pixels.numpy())
+
+        return self.run.artefact("decode", [self.synthesised.name, cfg.decode, self._weights("mage", "tokenizer")], make)
+
+    @cached_property
+    def outlier_pixels(self) -> torch.Tensor:
+        """(M, 3, H, W) uint8."""
+        return torch.from_numpy(np.load(self.decoded / "images.npy"))
+
+    @cached_property
+    def train_pixels(self) -> torch.Tensor:
+        """(N, 3, H, W) uint8 ID training images."""
+        return self.images.pixels(self.images.train)
+
+    def detector(self, kept: NDArray[np.bool_], stage: str = "detect") -> Path:
+        """`detector.safetensors` and `report.json` of a detector trained from scratch on ID and the kept outliers.
+
+        Args:
+            kept: (M,) which outliers take part.
+        """
+        cfg = self.cfg
+        chosen = hashlib.blake2b(np.packbits(kept).tobytes(), digest_size=8).hexdigest()
+
+        def make(out: Path) -> None:
+            detector, report = train_full(
+                self.train_pixels,
+                torch.from_numpy(self.images.train.labels),
+                self.outlier_pixels[torch.from_numpy(kept)],
+                cfg.detector,
+                classes=len(self.images.train.classes),
+                compute=self.run.compute,
+                checkpoint=out / "checkpoint.pt",
+                progress=self.run.progress,
+            )
+            save_detector(detector, out / "detector.safetensors")
+            write_json(out / "report.json", report)
+            (out / "checkpoint.pt").unlink(missing_ok=True)
+
+        return self.run.artefact("detect", [self.decoded.name, cfg.detector, chosen], make)
+
+    def load_detector(self, folder: Path) -> Detector:
+        """A trained detector of this run, ready to infer."""
+        detector = load_detector(folder / "detector.safetensors", self.cfg.detector, classes=len(self.images.train.classes))
+        return self.run.compute.place(detector).eval()
+
+    def seen(self, detector: Detector, pixels: torch.Tensor, stage: str = "score") -> NDArray[np.float64]:
+        """(N,) raw anomaly in log-odds of the images under a detector: E, or phi(E) where `calibrate.score` says so."""
+        activations = score(detector, pixels, self.run.compute, progress=self.run.progress)
+        return np.asarray(activations.energy if self.cfg.calibrate.score == "energy" else activations.phi, dtype=np.float64)
+
+    @cached_property
+    def reference_pixels(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """ID validation and auxiliary semantic OOD images, on which everything is calibrated and chosen."""
+        return self.images.pixels(self.images.validation), self.images.pixels(self.images.auxiliary)
+
+    def calibrated(self, detector: Detector) -> tuple[Calibrator, pd.DataFrame]:
+        """A calibrator fitted for a detector, and its reference table: set, energy, id_confidence."""
+        energies = [self.seen(detector, pixels) for pixels in self.reference_pixels]
+        energy = np.concatenate(energies)
+        is_id = np.repeat([True, False], [len(part) for part in energies])
+        fitted = calibrator.make(self.cfg.calibrate.method).fit(energy, is_id)
+        names = np.where(is_id, "validation", "auxiliary")
+        return fitted, pd.DataFrame({"set": names, "energy": energy, "id_confidence": fitted.id_confidence(energy)})
+
+    @cached_property
+    def confidence(self) -> Path:
+        """`outliers.parquet` and `reference.parquet`: energy and id_confidence; `calibrator.json`.
+
+        With `detector.folds` = K each outlier is scored by a detector that was trained without its anchor's outliers.
+        """
+        cfg = self.cfg
+        fold = self.embeddings["anchor_row"].to_numpy() % cfg.detector.folds
+        everything = np.ones(len(fold), dtype=bool)
+        training = [everything if cfg.detector.folds == 1 else fold != part for part in range(cfg.detector.folds)]
+        detectors = [self.detector(kept) for kept in training]
+
+        def make(out: Path) -> None:
+            energy, confidence = np.empty(len(fold)), np.empty(len(fold))
+            references = []
+            for part, folder in enumerate(detectors):
+                detector = self.load_detector(folder)
+                fitted, reference = self.calibrated(detector)
+                rows = np.flatnonzero(fold == part)
+                energy[rows] = self.seen(detector, self.outlier_pixels[torch.from_numpy(rows)])
+                confidence[rows] = fitted.id_confidence(energy[rows])
+                references.append(reference.assign(fold=part))
+            outliers = pd.DataFrame({"energy": energy, "raw_score": 1 / (1 + np.exp(-energy)), "id_confidence": confidence})
+            outliers.to_parquet(out / "outliers.parquet")
+            pd.concat(references).to_parquet(out / "reference.parquet")
+            write_json(out / "calibrator.json", fitted.to_dict())
+
+        parts = [cfg.calibrate, [folder.name for folder in detectors], cfg.data.auxiliary]
+        return self.run.artefact("calibrate", parts, make)
+
+    @cached_property
+    def types(self) -> Path:
+        """`types.parquet`: CLIP's label, probabilities and OOD type of every outlier; `tau.json`."""
+        cfg = self.cfg
+
+        def make(out: Path) -> None:
+            classes = self.images.train.classes
+            names = vocabulary(classes, cfg.clip.vocabulary)
+
+            def probabilities(pixels: torch.Tensor) -> NDArray[np.float32]:
+                return zero_shot.zero_shot(self.models.clip, pixels, names, cfg.clip.templates, self.run.compute).numpy()
+
+            tau = cfg.clip.tau
+            if tau is None:
+                tau = choose_tau(probabilities(self.reference_pixels[0]), cfg.clip.recognised)
+            position = np.array([names.index(name) for name in class_names(classes)])
+            table = ood_types(probabilities(self.outlier_pixels), position[self.embeddings["anchor_label"]], names, tau)
+            table.to_parquet(out / "types.parquet")
+            write_json(out / "tau.json", {"tau": tau, "vocabulary": names})
+
+        return self.run.artefact("types", [self.decoded.name, cfg.clip, self._weights("clip")], make)
+
+    @cached_property
+    def outliers(self) -> Path:
+        """`outliers.parquet` of DESIGN "Artefacts", with the images; `embeddings.npy` beside it."""
+
+        def make(out: Path) -> None:
+            train = self.images.train
+            table = self.embeddings
+            anchor = table.pop("anchor_label").to_numpy()
+            table["anchor_id"] = np.asarray(train.ids, dtype=object)[table["anchor_row"]]
+            table["anchor_class"] = np.asarray(train.classes, dtype=object)[anchor]
+            table = pd.concat(
+                [table, pd.read_parquet(self.confidence / "outliers.parquet"), pd.read_parquet(self.types / "types.parquet")], axis=1
+            )
+            write_outliers(out / "outliers.parquet", table, np.load(self.decoded / "images.npy", mmap_mode="r"))
+            np.save(out / "embeddings.npy", np.load(self.synthesised / "embeddings.npy"))
+
+        return self.run.artefact("outliers", [self.synthesised.name, self.confidence.name, self.types.name], make)
+
+    def selection(self, cfg: Filter) -> Selection:
+        """Which outliers a filter keeps.
+
+        Raises:
+            EmptySelection: none.
+        """
+        table = pd.read_parquet(self.confidence / "outliers.parquet").assign(
+            minority_score=self.embeddings["minority_score"], outlier_id=self.embeddings["outlier_id"]
+        )
+        reference = pd.read_parquet(self.confidence / "reference.parquet")
+        validation = reference.loc[reference["set"] == "validation", "id_confidence"].to_numpy()
+        return select(table, cfg, validation, preview=self.preview)
+
+    def preview(self, kept: NDArray[np.bool_]) -> dict[str, float]:
+        """FPR95, AUROC and AUPR on validation data of a head-mode retrain; never a full retrain's figure."""
+        return preview.head_metrics(self, kept)
+
+    def row(self, name: str, cfg: Filter) -> dict[str, Any]:
+        """One row of the filter table: select, retrain, evaluate; also written to `run.json`."""
+        self.run.note(outliers=str(self.outliers.relative_to(self.run.folder)))
+        try:
+            chosen = self.selection(cfg)
+        except EmptySelection as error:
+            row: dict[str, Any] = {"filter": cfg.model_dump(), "empty": str(error)}
+        else:
+            detector = self.detector(chosen.kept, stage="retrain")
+            evaluated = evaluation.evaluate(self, detector)
+            row = read_json(evaluated / "metrics.json") | {
+                "filter": cfg.model_dump(),
+                "kept": int(chosen.kept.sum()),
+                "lo": chosen.lo,
+                "hi": chosen.hi,
+                "overlap": chosen.overlap,
+                "warning": chosen.warning,
+                "reason": chosen.reason,
+                "detector": str(detector.relative_to(self.run.folder)),
+                "evaluation": str(evaluated.relative_to(self.run.folder)),
+            }
+        self.run.note(metrics=self.run.record["metrics"] | {name: row})
+        return row

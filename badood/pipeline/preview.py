@@ -1,0 +1,51 @@
+"""Head-mode retrains on frozen features: a preview of a band within seconds, on validation data only."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from badood.detect.train import score, train_head
+from badood.evaluate.metrics import ood_metrics
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from badood.pipeline.method import Method
+
+
+def features(method: "Method") -> "Path":
+    """`train.npy`, `labels.npy`, `outliers.npy`, `validation.npy`, `auxiliary.npy`: (N, D) float16 of the first detector."""
+    first = method.detector(np.ones(len(method.embeddings), dtype=bool))
+
+    def make(out: "Path") -> None:
+        detector = method.load_detector(first)
+        # a few thousand ID images fix a linear head; more only cost time
+        rows = np.linspace(0, len(method.train_pixels) - 1, min(len(method.train_pixels), 10_000)).astype(np.int64)
+        parts = {
+            "train": method.train_pixels[torch.from_numpy(rows)],
+            "outliers": method.outlier_pixels,
+            "validation": method.reference_pixels[0],
+            "auxiliary": method.reference_pixels[1],
+        }
+        for name, pixels in parts.items():
+            np.save(out / f"{name}.npy", np.asarray(score(detector, pixels, method.run.compute).features, dtype=np.float16))
+        np.save(out / "labels.npy", method.images.train.labels[rows])
+
+    return method.run.artefact("features", [first.name, method.cfg.data.auxiliary], make)
+
+
+def head_metrics(method: "Method", kept: NDArray[np.bool_]) -> dict[str, float]:
+    """FPR95, AUROC and AUPR of ID validation against the auxiliary set, after a head-mode retrain on the kept outliers.
+
+    Args:
+        kept: (M,) which outliers take part.
+    """
+    folder = features(method)
+    load = {name: torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="r")[:]).float() for name in ("train", "validation", "auxiliary")}
+    outliers = torch.from_numpy(np.load(folder / "outliers.npy", mmap_mode="r")[kept]).float()
+    detector = method.load_detector(method.detector(np.ones(len(kept), dtype=bool)))
+    head = train_head(detector, load["train"], torch.from_numpy(np.load(folder / "labels.npy")), outliers, method.cfg.detector)
+    with torch.inference_mode():
+        return ood_metrics(head.energy(load["validation"]).numpy(), head.energy(load["auxiliary"]).numpy())
