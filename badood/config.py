@@ -107,6 +107,7 @@ class RDM(Training):
     blocks: Count = Field(12, description="Residual blocks.")
     time_width: Count = Field(256, description="Width of the first time-embedding layer.")
     classes: int = Field(0, ge=0, description="Number of classes for the conditional model; 0 = unconditional, the paper's default.")
+    context_width: Count = Field(512, description="Length of a class embedding of the conditional model.")
     weights: str | None = Field(None, description="Weights file; none = rdm.safetensors in the preset's weights folder.")
 
 
@@ -128,6 +129,7 @@ class Tokenizer(Training):
     channels: Count = Field(128, description="Base width.")
     multipliers: list[Count] = Field([1, 1, 2, 2, 4], description="Width of each level; each but the last halves the size.")
     blocks: Count = Field(2, description="Residual blocks a level.")
+    groups: Count = Field(32, description="Groups of every GroupNorm; all widths are multiples of it.")
     code_dim: Count = Field(256, description="Length of a code vector.")
     codes: Count = Field(1024, description="Size of the codebook.")
     weights: str | None = Field(None, description="Weights file; none = tokenizer.safetensors in the preset's weights folder.")
@@ -166,6 +168,7 @@ class Detector(Training):
     backbone_params: Params = Field({}, description="Arguments for the backbone.")
     image_size: int = Field(ge=8, le=1024, description="Input height and width in px.")
     beta: float = Field(2.0, ge=0, le=1000, description="Weight of the uncertainty loss. Paper eq. 5.")
+    outlier_share: float = Field(1.0, gt=0, le=8, description="Outliers a step, per ID image of the batch.")
     phi: Literal["monotone", "mlp"] = Field("monotone", description="phi of eq. 4: increasing by construction, or the paper's plain MLP.")
     phi_hidden: Count = Field(32, description="Hidden units of phi.")
     folds: Count = Field(1, description="1 = paper; K = each outlier is scored by a detector that was not trained on it.")
