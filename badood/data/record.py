@@ -1,6 +1,6 @@
 """One record type for all images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,6 +48,10 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def named(self, name: str) -> "ImageSet":
+        """The same images under another name."""
+        return replace(self, name=name)
+
     def take(self, rows: NDArray[np.int64]) -> "ImageSet":
         """The given rows, in the given order; nothing is read."""
         rows = np.asarray(rows, dtype=np.int64)
@@ -81,10 +85,28 @@ def square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 def from_array(name: str, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: tuple[str, ...]) -> ImageSet:
     """An image set over (N, H, W, 3) uint8 pixels in memory."""
-    return ImageSet(name, classes, np.asarray(labels, dtype=np.int64), lambda row: images[row], tuple(f"{name}/{row}" for row in range(len(images))))
+    return ImageSet(
+        name, classes, np.asarray(labels, dtype=np.int64), lambda row: images[row], tuple(f"{name}/{row}" for row in range(len(images)))
+    )
+
+
+def concatenate(name: str, sets: Sequence[ImageSet]) -> ImageSet:
+    """The images of several sets one after another; a label is the position of the image's set, the classes are the sets' names."""
+    ends = np.cumsum([len(part) for part in sets], dtype=np.int64)
+
+    def read(row: int) -> NDArray[np.uint8]:
+        part = int(np.searchsorted(ends, row, side="right"))
+        return sets[part].read(row - int(ends[part]) + len(sets[part]))
+
+    return ImageSet(
+        name=name,
+        classes=tuple(part.name for part in sets),
+        labels=np.repeat(np.arange(len(sets), dtype=np.int64), [len(part) for part in sets]),
+        read=read,
+        ids=tuple(each for part in sets for each in part.ids),
+        skipped=tuple(entry for part in sets for entry in part.skipped),
+    )
 
 
 Loader = Callable[..., ImageSet]
 """What a registered data set is: (path: Path | None, split: "train" | "test", **params) -> ImageSet."""
-
-__all__ = ["ImageSet", "Loader", "Skipped", "from_array", "square"]

@@ -1,0 +1,53 @@
+"""CIFAR from disk, in whichever form it lies there."""
+
+from pathlib import Path
+
+import numpy as np
+import torchvision
+from numpy.typing import NDArray
+
+from badood.core.artefacts import home
+from badood.core.errors import BadInput
+from badood.data.parquet import read_pixels
+
+
+def read_cifar(name: str, path: Path | None, split: str, label: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
+    """Pixels, labels and class names.
+
+    Args:
+        name: "CIFAR10" or "CIFAR100", torchvision's name.
+        path: folder of parquet files or of torchvision's files; none = `data` in the store.
+        split: "train" or "test".
+        label: the parquet files' label column.
+
+    Returns:
+        pixels: (N, 32, 32, 3) uint8 RGB.
+        labels: (N,) int64.
+        classes: names in label order.
+    """
+    if path is not None and (path.is_file() or any(path.glob("**/*.parquet"))):
+        pixels, labels, classes = read_pixels(path, split, 32)
+        column = label if label in labels else "fine_label"
+        if column not in classes:
+            raise BadInput(
+                f"{path}: no ClassLabel column {label!r} or 'fine_label'; give the parquet files as Hugging Face publishes them."
+            )
+        return pixels, labels[column], classes[column]
+    return _torchvision(name, path or home() / "data", split)
+
+
+def _torchvision(name: str, path: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
+    """Torchvision's files on disk, downloaded first where they are missing."""
+    kind = getattr(torchvision.datasets, name)
+    try:
+        try:
+            raw = kind(path, train=split == "train", download=False)
+        except RuntimeError:  # torchvision's word for missing or damaged files
+            path.mkdir(parents=True, exist_ok=True)
+            raw = kind(path, train=split == "train", download=True)
+    except (OSError, RuntimeError) as error:
+        raise BadInput(
+            f"{path} has no {name} and the download failed ({error}): put {split}*.parquet (Hugging Face) or the extracted "
+            f"{kind.base_folder} there, from {kind.url}, and give the folder with --data."
+        ) from error
+    return raw.data, np.asarray(raw.targets, dtype=np.int64), tuple(raw.classes)
