@@ -118,6 +118,8 @@ class Synthesise(Settings):
     count: Count = Field(description="Outliers in all, spread evenly over scales and anchors' classes.")
     scales: list[Annotated[float, Field(ge=0)]] = Field([0.025, 0.05, 0.075], min_length=1, description="Guidance scales. Paper sec. 4.3.")
     params: Params = Field({}, description="The synthesiser's own fields, such as start (t) and renoise (s).")
+    score_renoise: Count = Field(125, le=999, description="s of the minority score that is stored with an outlier, diffusion steps.")
+    score_samples: Count = Field(4, description="Noise draws over which that score is averaged.")
     batch_size: Count = Field(512, description="Embeddings a batch.")
     seed: int = Field(0, ge=0, description="With the outlier id it decides every draw.")
 

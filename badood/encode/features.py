@@ -1,11 +1,14 @@
 """The encoder and the representation z0."""
 
+from pathlib import Path
+
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from badood.config import Encoder as EncoderSettings
+from badood.core import weights
 from badood.core.compute import Compute
 from badood.core.progress import Progress
 
@@ -81,3 +84,14 @@ def encode(
     return compute.map(
         lambda batch: standardise(encoder(prepare(batch, encoder.image_size))), pixels, batch_size, stage="encode", progress=progress
     )
+
+
+def load_encoder(path: Path, cfg: EncoderSettings) -> Encoder:
+    """An encoder with the weights of a safetensors file.
+
+    Raises:
+        BadWeights: the file does not fit the settings.
+    """
+    encoder = Encoder(cfg)
+    weights.load_strict(encoder, weights.read(path), path)
+    return encoder

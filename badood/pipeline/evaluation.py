@@ -10,6 +10,7 @@ import torch
 from badood.calibrate import Calibrator
 from badood.core.artefacts import write_json
 from badood.data.record import ImageSet
+from badood.detect.activations import Activations
 from badood.detect.backbone import Detector
 from badood.detect.scorers import Scorer, scorer
 from badood.detect.train import score
@@ -58,8 +59,6 @@ class Judge:
         self.detector: Detector = method.load_detector(folder)
         self.calibrator: Calibrator = method.calibrated(self.detector)[0]
         self.scorers: dict[str, Scorer] = {name: scorer.make(name) for name in method.cfg.evaluate.scorers}
-        needs = set().union(*(entry.needs for entry in self.scorers.values()))
-        self._needs = needs
         # scorers that learn do so on the ID images the detector was trained on
         known = self._see(method.train_pixels)
         labels = torch.from_numpy(method.images.train.labels)
@@ -71,8 +70,8 @@ class Judge:
         """Names of the anomaly columns of `scores`."""
         return [OURS, *self.scorers]
 
-    def _see(self, pixels: torch.Tensor) -> Any:
-        return score(self.detector, pixels, self.method.run.compute, needs=self._needs, progress=self.method.run.progress)
+    def _see(self, pixels: torch.Tensor) -> Activations:
+        return score(self.detector, pixels, self.method.run.compute, progress=self.method.run.progress)
 
     def scores(self, images: ImageSet) -> pd.DataFrame:
         """A row an image: label, energy, id_confidence, and the anomaly by every method (larger = more OOD)."""

@@ -23,6 +23,7 @@ from badood.core.noise import Noise
 from badood.core.progress import Progress
 from badood.core.weights import fingerprint
 from badood.decode import decode_images
+from badood.detect.activations import Activations
 from badood.detect.backbone import Detector, load_detector, save_detector
 from badood.detect.train import score, train_full
 from badood.encode.features import encode
@@ -99,7 +100,7 @@ class Method:
     @cached_property
     def models(self) -> Models:
         """The run's frozen models."""
-        return Models(self.run.cfg, self.run.compute)
+        return Models(self.run.cfg)
 
     @property
     def cfg(self) -> Config:
@@ -140,13 +141,14 @@ class Method:
         parts, embeddings = [], []
         total = len(rows) * len(cfg.scales)
         for index, scale in enumerate(cfg.scales):
-            method = synthesiser.make(cfg.method, {**cfg.params, "scale": scale})
+            method = synthesiser.make(cfg.method, {**cfg.params, "scale": scale}).fit(z0, torch.from_numpy(labels))
             for first in range(0, len(rows), cfg.batch_size):
                 batch = rows[first : first + cfg.batch_size]
                 ids = index * len(rows) + np.arange(first, first + len(batch))
                 noise = Noise(cfg.seed, ids)
-                z = method.sample(compute.put(z0[torch.from_numpy(batch)]), rdm, noise).float()
-                score_ = minority_score(rdm, z, method.renoise, noise)
+                with compute.autocast():
+                    z = method.sample(compute.put(z0[batch]), compute.put(torch.from_numpy(labels[batch])), rdm, noise)
+                    scored = minority_score(rdm, z, renoise=cfg.score_renoise, noise=noise, samples=cfg.score_samples)
                 embeddings.append(z.cpu().numpy())
                 parts.append(
                     pd.DataFrame(
@@ -154,16 +156,15 @@ class Method:
                             "outlier_id": ids,
                             "anchor_row": batch,
                             "guidance_scale": scale,
-                            "t": method.start,
-                            "s": method.renoise,
-                            "minority_score": score_.cpu().numpy(),
+                            "t": vars(method).get("start"),
+                            "minority_score": scored.cpu().numpy(),
                         }
                     )
                 )
                 self.run.progress.update("synthesise", int(ids[-1]) + 1, total)
         table = pd.concat(parts, ignore_index=True)
         table["anchor_label"] = labels[table["anchor_row"]]
-        table["synthesiser"], table["seed"] = cfg.method, cfg.seed
+        table["synthesiser"], table["seed"], table["s"] = cfg.method, cfg.seed, cfg.score_renoise
         np.save(out / "embeddings.npy", np.concatenate(embeddings))
         table.to_parquet(out / "outliers.parquet")
 
@@ -228,9 +229,12 @@ class Method:
         detector = load_detector(folder / "detector.safetensors", self.cfg.detector, classes=len(self.images.train.classes))
         return self.run.compute.place(detector).eval()
 
-    def seen(self, detector: Detector, pixels: torch.Tensor, stage: str = "score") -> NDArray[np.float64]:
-        """(N,) raw anomaly in log-odds of the images under a detector: E, or phi(E) where `calibrate.score` says so."""
-        activations = score(detector, pixels, self.run.compute, progress=self.run.progress)
+    def seen(self, detector: Detector, pixels: torch.Tensor) -> NDArray[np.float64]:
+        """(N,) raw anomaly of images under a detector; see `raw`."""
+        return self.raw(score(detector, pixels, self.run.compute, progress=self.run.progress))
+
+    def raw(self, activations: Activations) -> NDArray[np.float64]:
+        """(N,) log-odds of the raw score: E, or phi(E) where `calibrate.score` says so; larger looks more OOD."""
         return np.asarray(activations.energy if self.cfg.calibrate.score == "energy" else activations.phi, dtype=np.float64)
 
     @cached_property
@@ -336,7 +340,8 @@ class Method:
 
     def row(self, name: str, cfg: Filter) -> dict[str, Any]:
         """One row of the filter table: select, retrain, evaluate; also written to `run.json`."""
-        self.run.note(outliers=str(self.outliers.relative_to(self.run.folder)))
+        stages = {"outliers": self.outliers, "calibration": self.confidence, "types": self.types}
+        self.run.note(**{name: str(folder.relative_to(self.run.folder)) for name, folder in stages.items()})
         try:
             chosen = self.selection(cfg)
         except EmptySelection as error:

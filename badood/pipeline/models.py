@@ -4,6 +4,7 @@ import datetime
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,19 +19,59 @@ from badood.core.compute import Compute, choose
 from badood.core.errors import BadInput
 from badood.core.progress import Progress, Silent
 from badood.core.training import Loss, fit
-from badood.data.record import ImageSet
-from badood.data.splits import load, load_optional, split_validation
+from badood.data.splits import load_optional
 from badood.decode.mage import MAGE, load_mage, mage_loss
 from badood.decode.vqgan import VQGAN, load_vqgan, tokenizer_loss
 from badood.encode.features import Encoder, encode, load_encoder
 from badood.encode.moco import MoCo, moco_loss
 from badood.evaluate import clip as zero_shot
-from badood.evaluate.ood_types import vocabulary
+from badood.evaluate.ood_types import class_names, vocabulary
+from badood.pipeline.images import Images
 from badood.synthesise.rdm import RDM, load_rdm, rdm_loss
 
 Model = Literal["encoder", "rdm", "tokenizer", "mage", "clip"]
 MODELS: tuple[Model, ...] = get_args(Model)
-"""In training order: the RDM and MAGE need the encoder's z0, MAGE needs the tokenizer's codes."""
+"""The RDM and MAGE learn from the encoder's z0, MAGE from the tokenizer's codes."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The trained models of a preset, each loaded at the first look, on the device and ready to infer."""
+
+    cfg: Config
+
+    @cached_property
+    def compute(self) -> Compute:
+        """Device and dtype of this machine under the config."""
+        wish = self.cfg.compute
+        return choose(wish.device, wish.precision, wish.threads, wish.memory_gb)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Image -> projected representation."""
+        return self.compute.inference(load_encoder(weights_path(self.cfg, "encoder"), self.cfg.encoder))
+
+    @cached_property
+    def rdm(self) -> RDM:
+        """Denoiser of z0."""
+        return self.compute.inference(load_rdm(weights_path(self.cfg, "rdm"), self.cfg.rdm, self.cfg.encoder.dim))
+
+    @cached_property
+    def vqgan(self) -> VQGAN:
+        """Image <-> codes."""
+        return self.compute.inference(load_vqgan(weights_path(self.cfg, "tokenizer"), self.cfg.tokenizer))
+
+    @cached_property
+    def mage(self) -> MAGE:
+        """z0 -> codes."""
+        side = self.cfg.tokenizer.image_size >> (len(self.cfg.tokenizer.multipliers) - 1)
+        path = weights_path(self.cfg, "mage")
+        return self.compute.inference(load_mage(path, self.cfg.mage, codes=self.cfg.tokenizer.codes, side=side, dim=self.cfg.encoder.dim))
+
+    @cached_property
+    def clip(self) -> zero_shot.Clip:
+        """Image and class name -> similarity."""
+        return zero_shot.load_clip(self.cfg.clip.model, weights_path(self.cfg, "clip"))
 
 
 @dataclass(frozen=True)
@@ -40,29 +81,15 @@ class Task:
     Attributes:
         module: what learns.
         loss: what it minimises, over `rows` training rows.
+        data: names of the image sets it learns from.
         prefix: of the tensors that are shipped.
     """
 
     module: nn.Module
     loss: Loss
     rows: int
+    data: str
     prefix: str = ""
-
-
-def compute_of(cfg: Config) -> Compute:
-    """Device and dtype on this machine."""
-    return choose(cfg.compute.device, cfg.compute.precision, cfg.compute.threads, cfg.compute.memory_gb)
-
-
-def id_images(cfg: Config) -> tuple[ImageSet, ImageSet, ImageSet]:
-    """ID training, validation and test images; the detector, and every model trained here, sees the first part only."""
-    train, validation = split_validation(load(cfg.data.train), cfg.data.validation_share, cfg.seed)
-    return train, validation, load(cfg.data.test)
-
-
-def base_folder(cfg: Config) -> Path | None:
-    """Where relative paths of the other sources start: the ID data's folder."""
-    return Path(cfg.data.train.path) if cfg.data.train.path else None
 
 
 def train_model(cfg: Config, model: Model, progress: Progress | None = None) -> Path:
@@ -73,88 +100,88 @@ def train_model(cfg: Config, model: Model, progress: Progress | None = None) -> 
     Returns:
         Path of the safetensors file, float16; a JSON card of the same name lies beside it.
     """
-    progress = progress or Silent()
-    compute = compute_of(cfg)
+    models = Models(cfg)
     settings: config.Training = getattr(cfg, model)
-    images = id_images(cfg)[0]
     torch.manual_seed(settings.seed)
-    task = TASKS[model](cfg, compute, images)
-    module = compute.place(task.module)
+    task = TASKS[model](models, Images(cfg))
+    module = models.compute.place(task.module)
     checkpoint = home() / "training" / f"{cfg.preset}-{model}-{digest(settings, cfg.data.train)}.pt"
     start = time.perf_counter()
-    state = fit(module, task.loss, task.rows, settings, compute=compute, checkpoint=checkpoint, stage=model, progress=progress)
+    state = fit(
+        module, task.loss, task.rows, settings, compute=models.compute, checkpoint=checkpoint, stage=model, progress=progress or Silent()
+    )
     path = weights_path(cfg, model)
     shipped = {name.removeprefix(task.prefix): tensor for name, tensor in state.items() if name.startswith(task.prefix)}
     weights.save(path, shipped, half=True, model=model, preset=cfg.preset)
     checkpoint.unlink(missing_ok=True)
-    write_json(
-        path.with_suffix(".json"),
-        {
-            "model": model,
-            "data": f"{images.name}, {task.rows:,} images",
-            "command": f"python -m badood train {model} --preset {cfg.preset}" + (" --data FOLDER" if cfg.data.train.path else ""),
-            "seed": settings.seed,
-            "seconds_of_last_start": round(time.perf_counter() - start),
-            "bytes": path.stat().st_size,
-            "parameters": sum(tensor.numel() for tensor in shipped.values()),
-            "trained": datetime.date.today().isoformat(),
-            "settings": settings.model_dump(mode="json"),
-        },
-    )
+    write_json(path.with_suffix(".json"), card(cfg, model, task, path, time.perf_counter() - start))
     return path
 
 
-def load_models_encoder(cfg: Config, compute: Compute) -> Encoder:
-    """The encoder, ready to infer."""
-    return compute.place(load_encoder(weights_path(cfg, "encoder"), cfg.encoder)).eval()
+def card(cfg: Config, model: Model, task: Task, path: Path, seconds: float) -> dict[str, object]:
+    """Facts about a weights file: data, command, seed, time, size."""
+    settings: config.Training = getattr(cfg, model)
+    return {
+        "model": model,
+        "data": task.data,
+        "rows": task.rows,
+        "command": f"python -m badood train {model} --preset {cfg.preset}" + (" --data FOLDER" if cfg.data.train.path else ""),
+        "seed": settings.seed,
+        "seconds_since_last_start": round(seconds),
+        "bytes": path.stat().st_size,
+        "parameters": sum(tensor.numel() for tensor in weights.read(path).values()),
+        "trained": datetime.date.today().isoformat(),
+        "settings": settings.model_dump(mode="json"),
+    }
 
 
-def _encoder(cfg: Config, compute: Compute, images: ImageSet) -> Task:
-    moco = MoCo(cfg.encoder)
-    pixels = images.pixels(min(cfg.data.image_size, cfg.encoder.image_size))
-    return Task(moco, moco_loss(moco, pixels, compute), len(images), prefix="encoder.")
+def _encoder(models: Models, images: Images) -> Task:
+    moco = MoCo(models.cfg.encoder)
+    # views are cut from no more pixels than the encoder sees
+    pixels = images.all_train.pixels(min(models.cfg.data.image_size, models.cfg.encoder.image_size))
+    return Task(moco, moco_loss(moco, pixels, models.compute), len(pixels), images.all_train.name, prefix="encoder.")
 
 
-def _z0(cfg: Config, compute: Compute, images: ImageSet) -> Tensor:
-    return encode(load_models_encoder(cfg, compute), images.pixels(cfg.data.image_size), compute)
+def _z0(models: Models, images: Images) -> Tensor:
+    return encode(models.encoder, images.pixels(images.all_train), models.compute)
 
 
-def _rdm(cfg: Config, compute: Compute, images: ImageSet) -> Task:
-    rdm = RDM.of(cfg.rdm, cfg.encoder.dim)
-    return Task(rdm, rdm_loss(rdm, _z0(cfg, compute, images)), len(images))
+def _rdm(models: Models, images: Images) -> Task:
+    rdm, z0 = RDM.of(models.cfg.rdm, models.cfg.encoder.dim), _z0(models, images)
+    return Task(rdm, rdm_loss(rdm, z0), len(z0), images.all_train.name)
 
 
-def _tokenizer(cfg: Config, compute: Compute, images: ImageSet) -> Task:
-    vqgan = VQGAN.of(cfg.tokenizer)
-    return Task(vqgan, tokenizer_loss(vqgan, images.pixels(cfg.tokenizer.image_size)), len(images))
+def _tokenizer(models: Models, images: Images) -> Task:
+    vqgan, pixels = VQGAN.of(models.cfg.tokenizer), images.all_train.pixels(models.cfg.tokenizer.image_size)
+    return Task(vqgan, tokenizer_loss(vqgan, pixels), len(pixels), images.all_train.name)
 
 
-def _mage(cfg: Config, compute: Compute, images: ImageSet) -> Task:
-    vqgan = compute.place(load_vqgan(weights_path(cfg, "tokenizer"), cfg.tokenizer)).eval()
-    codes = compute.map(vqgan.encode_indices, images.pixels(cfg.tokenizer.image_size), cfg.decode.batch_size, stage="codes")
+def _mage(models: Models, images: Images) -> Task:
+    cfg = models.cfg
+    pixels = images.all_train.pixels(cfg.tokenizer.image_size)
+    codes = models.compute.map(models.vqgan.encode_indices, pixels, cfg.decode.batch_size, stage="codes")
     mage = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=round(codes.shape[1] ** 0.5), dim=cfg.encoder.dim)
-    return Task(mage, mage_loss(mage, codes, _z0(cfg, compute, images)), len(images))
+    return Task(mage, mage_loss(mage, codes, _z0(models, images)), len(codes), images.all_train.name)
 
 
-def _clip(cfg: Config, compute: Compute, images: ImageSet) -> Task:
+def _clip(models: Models, images: Images) -> Task:
+    cfg = models.cfg
     model = zero_shot.make_clip(cfg.clip.model)
-    names = vocabulary(images.classes, cfg.clip.vocabulary)
-    sets = [images, *load_optional(cfg.clip.foreign, base_folder(cfg))]
-    unknown = sorted({name for part in sets for name in part.classes} - set(names))
+    names = vocabulary(images.all_train.classes, cfg.clip.vocabulary)
+    sets = [images.all_train, *load_optional(cfg.clip.foreign, images.base)]
+    unknown = sorted({name for part in sets for name in class_names(part.classes)} - set(names))
     if unknown:
         raise BadInput(f"clip.vocabulary lacks classes of the training images: {', '.join(unknown[:10])}; add them.")
-    labels = torch.cat([torch.tensor([names.index(name) for name in part.classes])[torch.from_numpy(part.labels)] for part in sets])
-    pixels = torch.cat([part.pixels(cfg.data.image_size) for part in sets])
-    loss = zero_shot.clip_loss(model, pixels, labels, zero_shot.captions(names, cfg.clip.templates), compute)
-    return Task(model.network, loss, len(pixels))
+    labels = torch.cat([torch.tensor([names.index(name) for name in class_names(part.classes)])[torch.from_numpy(part.labels)] for part in sets])
+    pixels = torch.cat([images.pixels(part) for part in sets])
+    loss = zero_shot.clip_loss(model, pixels, labels, zero_shot.captions(names, cfg.clip.templates), models.compute)
+    return Task(model.network, loss, len(pixels), ", ".join(part.name for part in sets))
 
 
-TASKS: dict[Model, Callable[[Config, Compute, ImageSet], Task]] = {
+TASKS: dict[Model, Callable[[Models, Images], Task]] = {
     "encoder": _encoder,
     "rdm": _rdm,
     "tokenizer": _tokenizer,
     "mage": _mage,
     "clip": _clip,
 }
-
-__all__ = ["MODELS", "MAGE", "RDM", "VQGAN", "Model", "base_folder", "compute_of", "id_images", "load_mage", "load_rdm", "load_vqgan", "train_model"]

@@ -14,7 +14,8 @@ from PIL import Image
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """Hugging Face's `Image` feature."""
 
-_BATCH = 2048
+_BATCH = 128
+"""Rows a row group: reading one thumbnail reads its whole group's images."""
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
