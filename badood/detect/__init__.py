@@ -1,0 +1,1 @@
+"""Step 5: images -> anomaly. The energy-regularised detector and the post-hoc scorers."""

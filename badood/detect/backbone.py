@@ -1,0 +1,90 @@
+"""The detector: a timm backbone, a linear head, and phi. Paper sec. 3.4."""
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from badood import config
+from badood.core.errors import BadConfig
+from badood.detect.activations import Activations
+from badood.detect.energy_loss import energy, make_phi
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+class Head(nn.Module):
+    """All that a head-mode retrain changes: the linear layer and phi."""
+
+    def __init__(self, width: int, classes: int, cfg: config.Detector) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, classes)
+        self.phi = make_phi(cfg.phi, cfg.phi_hidden)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, D) features -> (N, C) logits."""
+        logits: Tensor = self.linear(features)
+        return logits
+
+    @torch.no_grad()
+    def see(self, features: Tensor) -> Activations:
+        """The activations of images whose features are known: what `score` gives, without the backbone's pass."""
+        logits = self(features)
+        return Activations(logits, features, self.linear, phi_energy=self.phi(energy(logits)))
+
+
+class Detector(nn.Module):
+    """Classifier whose energy E(x) tells how far an image is from the ID data.
+
+    Args:
+        cfg: its settings.
+        classes: number of ID classes, C.
+
+    Raises:
+        BadConfig: timm has no such backbone or refuses its arguments.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, cfg: config.Detector, classes: int) -> None:
+        super().__init__()
+        self.image_size = cfg.image_size
+        try:
+            self.backbone = timm.create_model(cfg.backbone, pretrained=False, num_classes=0, **cfg.backbone_params)
+        except (RuntimeError, TypeError) as error:
+            raise BadConfig(
+                f"detector.backbone {cfg.backbone!r} with {cfg.backbone_params} is not a timm model ({error}); see timm.list_models()."
+            ) from error
+        self.head = Head(self.backbone.num_features, classes, cfg)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def stages(self) -> tuple[nn.Module, nn.Module]:
+        """The last two stages of the backbone."""
+        names = self.backbone.feature_info.module_name()
+        return self.backbone.get_submodule(names[-2]), self.backbone.get_submodule(names[-1])
+
+    @property
+    def pixel_std(self) -> tuple[float, float, float]:
+        """Standard deviation by which `prepare` divides each colour channel."""
+        return STD
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8, or float in [0, 1] -> normalised float input of the backbone's size."""
+        pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+        if pixels.shape[-1] != self.image_size or pixels.shape[-2] != self.image_size:
+            pixels = F.interpolate(pixels, (self.image_size, self.image_size), mode="bilinear", antialias=True)
+        return ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    def features(self, prepared: Tensor) -> Tensor:
+        """Normalised input -> (N, D) pooled features."""
+        features: Tensor = self.backbone(prepared)
+        return features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) images -> (N, C) logits."""
+        logits: Tensor = self.head(self.features(self.prepare(images)))
+        return logits

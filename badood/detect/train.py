@@ -1,0 +1,135 @@
+"""Train the detector: all its weights, or its head alone on frozen features. Paper sec. 3.4; DESIGN item 9."""
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from badood import config
+from badood.core.compute import Compute
+from badood.core.errors import BadInput, TrainingDiverged
+from badood.core.noise import derive_seed
+from badood.core.progress import Progress
+from badood.core.training import fit
+from badood.detect.activations import Activations
+from badood.detect.augment import augmented
+from badood.detect.backbone import Detector, Head
+from badood.detect.energy_loss import energy, uncertainty_loss
+
+SCORE_BATCH = 512
+
+
+def train_full(
+    images: Tensor,
+    labels: Tensor,
+    outliers: Tensor,
+    cfg: config.Detector,
+    classes: int,
+    *,
+    compute: Compute,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Detector:
+    """Train a detector from scratch, eq. 5.
+
+    Args:
+        images: (N, 3, H, W) uint8 ID images.
+        labels: (N,) int64 in [0, classes).
+        outliers: (M, 3, H, W) uint8; each step draws `cfg.outlier_share` of them per ID image, with replacement.
+        checkpoint: see `core.training.fit`.
+
+    Returns:
+        The detector on the compute's device, in evaluation mode.
+
+    Raises:
+        BadInput: there is no outlier or no ID image.
+        TrainingDiverged: the loss is not finite.
+    """
+    _check(len(images), len(outliers))
+    torch.manual_seed(derive_seed(cfg.seed, "detector"))
+    detector = compute.place(Detector(cfg, classes))
+
+    def loss(rows: Tensor, _share_done: float) -> Tensor:
+        drawn = torch.randint(len(outliers), (max(2, round(cfg.outlier_share * len(rows))),))
+        batch = torch.cat([augmented(images[rows]), augmented(outliers[drawn])])
+        logits = detector(compute.put(batch)).float()
+        return _objective(detector.head, logits, compute.put(labels[rows]), cfg.beta)
+
+    detector.load_state_dict(
+        fit(detector, loss, len(images), cfg, compute=compute, checkpoint=checkpoint, stage="detector", progress=progress)
+    )
+    return detector
+
+
+def train_head(detector: Detector, id_features: Tensor, labels: Tensor, outlier_features: Tensor, cfg: config.Detector) -> Head:
+    """Retrain linear layer and phi on the frozen features of a trained detector: a preview, never a full retrain.
+
+    L-BFGS on all rows at once, starting from the detector's own head, in float32 on the CPU.
+
+    Args:
+        id_features: (N, D) float32 features of ID training images.
+        labels: (N,) int64.
+        outlier_features: (M, D) float32 features of the kept outliers.
+
+    Returns:
+        A new head; the detector is left as it is.
+
+    Raises:
+        BadInput: there is no outlier or no ID image.
+        TrainingDiverged: the loss is not finite.
+    """
+    _check(len(id_features), len(outlier_features))
+    head = copy.deepcopy(detector.head).float().cpu()
+    rows = torch.cat([id_features, outlier_features])
+    learning = list(head.parameters())
+    optimizer = torch.optim.LBFGS(learning, max_iter=cfg.head_steps, history_size=10, tolerance_change=1e-6, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = _objective(head, head(rows), labels, cfg.beta)
+        # without decay the optimum of separable features lies at infinity
+        value = value + 0.5 * cfg.weight_decay * head.linear.weight.square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    final = optimizer.step(closure)  # type: ignore[no-untyped-call]
+    if not torch.isfinite(final):
+        raise TrainingDiverged(
+            f"head: loss is {final.item()}; the features or the outliers are not finite, or detector.beta = {cfg.beta:g} is too large."
+        )
+    return head.eval()
+
+
+@torch.inference_mode()
+def score(detector: Detector, images: Tensor, compute: Compute, *, progress: Progress | None = None) -> Activations:
+    """One pass of the detector over images, for all scorers.
+
+    Args:
+        images: (N, 3, H, W) uint8.
+
+    Returns:
+        Activations on the CPU in float32; the logits are the head's in full precision.
+    """
+    detector.eval()
+    # a backbone holds a few dozen maps of the input's size at a time
+    batch = compute.batch_size(64 * 4 * 3 * detector.image_size**2, SCORE_BATCH)
+    features = compute.map(lambda x: detector.features(detector.prepare(x)), images, batch, stage="score", progress=progress)
+    head = copy.deepcopy(detector.head).cpu()
+    seen = head.see(features)
+    return Activations(seen.logits, features, head.linear, seen.phi_energy, images, detector)
+
+
+def _objective(head: Head, logits: Tensor, labels: Tensor, beta: float) -> Tensor:
+    """Eq. 5 on a batch whose first `len(labels)` rows are ID and whose others are outliers."""
+    n = len(labels)
+    phi = head.phi(energy(logits))
+    return F.cross_entropy(logits[:n], labels) + beta * uncertainty_loss(phi[:n], phi[n:])
+
+
+def _check(known: int, outliers: int) -> None:
+    if not known or not outliers:
+        raise BadInput(
+            f"the detector trains on ID images and outliers, got {known:,} and {outliers:,}; widen the filter or check data.train."
+        )

@@ -1,0 +1,104 @@
+"""Training in full and of the head, and scoring."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from badood import config
+from badood.core.compute import Compute
+from badood.core.errors import BadConfig, BadInput
+from badood.detect.backbone import Detector
+from badood.detect.energy_loss import rank_correlation
+from badood.detect.train import score, train_full, train_head
+
+Squares = Callable[[int, int], tuple[Tensor, Tensor]]
+Stripes = Callable[[int, int], Tensor]
+
+
+def test_detector_names_classes_and_raises_the_energy_of_outliers(
+    squares: Squares, stripes: Stripes, detector: Detector, compute: Compute
+) -> None:
+    images, labels = squares(60, 7)
+    known, odd = score(detector, images, compute), score(detector, stripes(60, 8), compute)
+    assert (known.logits.argmax(dim=1) == labels).float().mean() > 0.95
+    assert odd.energy.median() > known.energy.median()
+    assert rank_correlation(known.energy, odd.energy) > 0.7
+    assert known.phi_energy is not None
+    assert odd.phi_energy is not None
+    assert known.phi_energy.median() < 0 < odd.phi_energy.median()
+
+
+def test_score_is_the_same_in_any_batch_and_says_what_the_network_says(squares: Squares, detector: Detector, compute: Compute) -> None:
+    images, _ = squares(20, 9)
+    whole = score(detector, images, compute)
+    parts = torch.cat([score(detector, part, compute).logits for part in images.split(7)])
+    torch.testing.assert_close(whole.logits, parts)
+    with torch.no_grad():
+        torch.testing.assert_close(whole.logits, detector(images))
+    torch.testing.assert_close(whole.logits, whole.head(whole.features))
+
+
+def test_pixels_may_be_bytes_or_floats_of_any_size(squares: Squares, detector: Detector) -> None:
+    images, _ = squares(4, 2)
+    torch.testing.assert_close(detector.prepare(images), detector.prepare(images / 255))
+    large = images.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert detector.prepare(large).shape == (4, 3, 16, 16)
+    assert detector.prepare(large).mean() == pytest.approx(detector.prepare(images).mean().item(), abs=1e-3)
+
+
+def test_same_seed_same_weights_and_another_seed_others(squares: Squares, stripes: Stripes, cfg: config.Detector, compute: Compute) -> None:
+    images, labels = squares(64, 0)
+    short = cfg.model_copy(update={"epochs": 1})
+    weights = [
+        train_full(images, labels, stripes(8, 1), c, 2, compute=compute).head.linear.weight
+        for c in (short, short, short.model_copy(update={"seed": 5}))
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_resumes_to_the_same_weights(squares: Squares, stripes: Stripes, cfg: config.Detector, compute: Compute, tmp_path: Path) -> None:
+    images, labels = squares(64, 0)
+    often = cfg.model_copy(update={"epochs": 2, "checkpoint_seconds": 1e-9})
+
+    class Kill:
+        def update(self, stage: str, step: int, total: int, **figures: float) -> None:
+            if step == 3:
+                raise KeyboardInterrupt
+
+    whole = train_full(images, labels, stripes(8, 1), often, 2, compute=compute)
+    with pytest.raises(KeyboardInterrupt):
+        train_full(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt", progress=Kill())
+    resumed = train_full(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt")
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+
+def test_head_alone_learns_new_outliers_and_leaves_the_detector(
+    squares: Squares, detector: Detector, compute: Compute, cfg: config.Detector
+) -> None:
+    images, labels = squares(100, 3)
+    known = score(detector, images, compute)
+    # outliers the detector never saw: both squares at once
+    both = torch.maximum(images[labels == 0][:40], images[labels == 1][:40])
+    odd = score(detector, both, compute)
+    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+    head = train_head(detector, known.features, labels, odd.features, cfg)
+    torch.testing.assert_close(detector.state_dict(), before, rtol=0, atol=0)
+    seen_known, seen_odd = head.see(known.features), head.see(odd.features)
+    assert rank_correlation(seen_known.energy, seen_odd.energy) >= rank_correlation(known.energy, odd.energy)
+    assert (seen_known.logits.argmax(dim=1) == labels).float().mean() > 0.95
+
+
+def test_bad_settings_and_empty_sets_are_named(squares: Squares, cfg: config.Detector, compute: Compute, detector: Detector) -> None:
+    images, labels = squares(8, 0)
+    with pytest.raises(BadInput, match="got 8 and 0"):
+        train_full(images, labels, images[:0], cfg, 2, compute=compute)
+    with pytest.raises(BadInput, match="got 0 and 3"):
+        train_head(detector, torch.zeros(0, 16), labels[:0], torch.zeros(3, 16), cfg)
+    with pytest.raises(BadConfig, match="resnetty"):
+        Detector(cfg.model_copy(update={"backbone": "resnetty"}), 2)
+    with pytest.raises(BadConfig, match="not_an_argument"):
+        Detector(cfg.model_copy(update={"backbone_params": {"not_an_argument": 1}}), 2)
