@@ -33,7 +33,7 @@ def band_sweep(table: pd.DataFrame, metric: str = "fpr95", band: tuple[float, fl
             hovertemplate=f"band %{{x:.2f}} to %{{y:.2f}}: {_NAMES[metric]} %{{z:.1f}} %, %{{customdata:,.0f}} outliers<extra></extra>",
         )
     )
-    best = table.loc[table[metric].idxmin() if metric == "fpr95" else table[metric].idxmax()]
+    best = table.iloc[int((table[metric] if metric == "fpr95" else -table[metric]).argmin())]
     marks: list[tuple[str, tuple[float, float], str, str]] = [("best preview", (best["lo"], best["hi"]), "star", PALETTE[3])]
     marks += [("current band", band, "x", PALETTE[5])] if band is not None else []
     for name, (lo, hi), symbol, colour in marks:

@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from badood.explore.figures.style import colours, styled
+from badood.explore.figures.style import DOT_SCALE, colours, styled
 
 
 def embedding_map(points: pd.DataFrame, colour: str = "id_confidence") -> go.Figure:
@@ -24,7 +24,7 @@ def embedding_map(points: pd.DataFrame, colour: str = "id_confidence") -> go.Fig
         hoverinfo="skip",
     )
     if pd.api.types.is_numeric_dtype(points[colour]):
-        scale = {"color": odd[colour], "colorscale": "Cividis", "colorbar": {"title": {"text": colour}, "thickness": 14}, "size": 5}
+        scale = {"color": odd[colour], "colorscale": DOT_SCALE, "colorbar": {"title": {"text": colour}, "thickness": 14}, "size": 5}
         figure.add_trace(_dots(odd, colour, f"outliers ({len(odd):,})", scale))
     else:
         names = sorted(odd[colour].unique())

@@ -15,6 +15,9 @@ GROUP_COLOURS = {"ID validation": "#0072B2", "outliers": "#D55E00", "real OOD": 
 ANOMALY_SCALE = "RdBu_r"
 """Diverging, red = anomalous as in the paper's Fig. 5; blue against red is told apart by colour-blind eyes."""
 
+DOT_SCALE = ((0.0, "#0072B2"), (0.5, "#9a9a9a"), (1.0, "#E69F00"))
+"""For dots on any ground: no end is as light or as dark as a page."""
+
 BAND_FILL = "rgba(230, 159, 0, 0.18)"
 _INK = "#7c7f86"
 _GRID = "rgba(127, 127, 127, 0.22)"
