@@ -34,7 +34,7 @@ class Activations:
         logits: (N, C).
         features: (N, D), pooled; `head` makes the logits from them.
         head: the linear layer.
-        phi_energy: (N,) phi(E) of eq. 4; None for networks that were not trained with it.
+        phi: (N,) phi(E) of eq. 4; None for networks that were not trained with it.
         images: (N, 3, H, W), for scorers that run the network again; None where they are not at hand.
         network: the network itself; None with `images`.
     """
@@ -42,7 +42,7 @@ class Activations:
     logits: Tensor
     features: Tensor
     head: nn.Linear
-    phi_energy: Tensor | None = None
+    phi: Tensor | None = None
     images: Tensor | None = None
     network: Network | None = None
 

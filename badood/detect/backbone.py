@@ -1,11 +1,14 @@
 """The detector: a timm backbone, a linear head, and phi. Paper sec. 3.4."""
 
+from pathlib import Path
+
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from badood import config
+from badood.core import weights
 from badood.core.errors import BadConfig
 from badood.detect.activations import Activations
 from badood.detect.energy_loss import energy, make_phi
@@ -27,11 +30,15 @@ class Head(nn.Module):
         logits: Tensor = self.linear(features)
         return logits
 
+    def energy(self, features: Tensor) -> Tensor:
+        """(N, D) features -> (N,) E(x); larger looks more OOD."""
+        return energy(self(features))
+
     @torch.no_grad()
     def see(self, features: Tensor) -> Activations:
         """The activations of images whose features are known: what `score` gives, without the backbone's pass."""
         logits = self(features)
-        return Activations(logits, features, self.linear, phi_energy=self.phi(energy(logits)))
+        return Activations(logits, features, self.linear, phi=self.phi(energy(logits)))
 
 
 class Detector(nn.Module):
@@ -88,3 +95,19 @@ class Detector(nn.Module):
         """(N, 3, H, W) images -> (N, C) logits."""
         logits: Tensor = self.head(self.features(self.prepare(images)))
         return logits
+
+
+def save_detector(detector: Detector, path: Path) -> None:
+    """Write the detector's weights, atomically."""
+    weights.save(path, detector.state_dict())
+
+
+def load_detector(path: Path, cfg: config.Detector, classes: int) -> Detector:
+    """A detector from its weights, in evaluation mode on the CPU.
+
+    Raises:
+        BadWeights: the file does not fit these settings; every tensor that differs is listed.
+    """
+    detector = Detector(cfg, classes)
+    weights.load_strict(detector, weights.read(path), path)
+    return detector.eval()

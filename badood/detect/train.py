@@ -19,6 +19,7 @@ from badood.detect.backbone import Detector, Head
 from badood.detect.energy_loss import energy, uncertainty_loss
 
 SCORE_BATCH = 512
+REPORT_ROWS = 2000
 
 
 def train_full(
@@ -31,7 +32,7 @@ def train_full(
     compute: Compute,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
-) -> Detector:
+) -> tuple[Detector, dict[str, float]]:
     """Train a detector from scratch, eq. 5.
 
     Args:
@@ -41,7 +42,8 @@ def train_full(
         checkpoint: see `core.training.fit`.
 
     Returns:
-        The detector on the compute's device, in evaluation mode.
+        The detector on the compute's device, in evaluation mode, and a report: rank_correlation of E with the outlier label, in
+        [-1, 1]. Where it is not clearly positive the energies do not tell outliers from ID, or tell them the wrong way round.
 
     Raises:
         BadInput: there is no outlier or no ID image.
@@ -118,7 +120,7 @@ def score(detector: Detector, images: Tensor, compute: Compute, *, progress: Pro
     features = compute.map(lambda x: detector.features(detector.prepare(x)), images, batch, stage="score", progress=progress)
     head = copy.deepcopy(detector.head).cpu()
     seen = head.see(features)
-    return Activations(seen.logits, features, head.linear, seen.phi_energy, images, detector)
+    return Activations(seen.logits, features, head.linear, seen.phi, images, detector)
 
 
 def _objective(head: Head, logits: Tensor, labels: Tensor, beta: float) -> Tensor:

@@ -61,4 +61,4 @@ def compute() -> Compute:
 @pytest.fixture(scope="session")
 def detector(cfg: config.Detector, compute: Compute) -> Detector:
     images, labels = _squares(160, seed=0)
-    return train_full(images, labels, _stripes(40, seed=1), cfg, 2, compute=compute)
+    return train_full(images, labels, _stripes(40, seed=1), cfg, 2, compute=compute)[0]

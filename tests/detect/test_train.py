@@ -9,8 +9,8 @@ from torch import Tensor
 
 from badood import config
 from badood.core.compute import Compute
-from badood.core.errors import BadConfig, BadInput
-from badood.detect.backbone import Detector
+from badood.core.errors import BadConfig, BadInput, BadWeights
+from badood.detect.backbone import Detector, load_detector, save_detector
 from badood.detect.energy_loss import rank_correlation
 from badood.detect.train import score, train_full, train_head
 
@@ -26,9 +26,9 @@ def test_detector_names_classes_and_raises_the_energy_of_outliers(
     assert (known.logits.argmax(dim=1) == labels).float().mean() > 0.95
     assert odd.energy.median() > known.energy.median()
     assert rank_correlation(known.energy, odd.energy) > 0.7
-    assert known.phi_energy is not None
-    assert odd.phi_energy is not None
-    assert known.phi_energy.median() < 0 < odd.phi_energy.median()
+    assert known.phi is not None
+    assert odd.phi is not None
+    assert known.phi.median() < 0 < odd.phi.median()
 
 
 def test_score_is_the_same_in_any_batch_and_says_what_the_network_says(squares: Squares, detector: Detector, compute: Compute) -> None:
@@ -53,7 +53,7 @@ def test_same_seed_same_weights_and_another_seed_others(squares: Squares, stripe
     images, labels = squares(64, 0)
     short = cfg.model_copy(update={"epochs": 1})
     weights = [
-        train_full(images, labels, stripes(8, 1), c, 2, compute=compute).head.linear.weight
+        train_full(images, labels, stripes(8, 1), c, 2, compute=compute)[0].head.linear.weight
         for c in (short, short, short.model_copy(update={"seed": 5}))
     ]
     assert torch.equal(weights[0], weights[1])
@@ -69,11 +69,28 @@ def test_resumes_to_the_same_weights(squares: Squares, stripes: Stripes, cfg: co
             if step == 3:
                 raise KeyboardInterrupt
 
-    whole = train_full(images, labels, stripes(8, 1), often, 2, compute=compute)
+    whole, _ = train_full(images, labels, stripes(8, 1), often, 2, compute=compute)
     with pytest.raises(KeyboardInterrupt):
         train_full(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt", progress=Kill())
-    resumed = train_full(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt")
+    resumed, _ = train_full(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt")
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+
+def test_weights_come_back_from_disk(detector: Detector, cfg: config.Detector, tmp_path: Path) -> None:
+    save_detector(detector, tmp_path / "detector.safetensors")
+    again = load_detector(tmp_path / "detector.safetensors", cfg, classes=2)
+    torch.testing.assert_close(again.state_dict(), detector.state_dict(), rtol=0, atol=0)
+    with pytest.raises(BadWeights, match=r"head\.linear\.bias is \(2,\), expected \(3,\)"):
+        load_detector(tmp_path / "detector.safetensors", cfg, classes=3)
+
+
+def test_training_reports_that_energies_are_ordered_as_they_should(
+    cfg: config.Detector, compute: Compute, squares: Squares, stripes: Stripes
+) -> None:
+    images, labels = squares(160, 0)
+    _, report = train_full(images, labels, stripes(40, 1), cfg, 2, compute=compute)
+    # two groups of 160 and 40 that are told apart perfectly: sqrt(3 * 0.8 * 0.2)
+    assert report["rank_correlation"] == pytest.approx((3 * 0.8 * 0.2) ** 0.5, abs=0.02)
 
 
 def test_head_alone_learns_new_outliers_and_leaves_the_detector(
