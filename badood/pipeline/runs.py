@@ -11,16 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
 
 from badood.config import CHECKOUT, Config, validate
 from badood.core.artefacts import atomic_folder, digest, home, read_json, remove_folder, write_json
-from badood.core.compute import Compute, choose
 from badood.core.errors import BadInput
 from badood.core.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from badood.core.compute import Compute
 
 LAYOUT = 1
 """Version of the run folder's layout; raised when an older folder cannot be read any more."""
@@ -48,8 +49,11 @@ class Run:
         return self.folder.name
 
     @property
-    def compute(self) -> Compute:
+    def compute(self) -> "Compute":
         """Device and dtype of this machine under the run's settings."""
+        # imported here, so that the dashboard reads runs without the 500 MB of torch
+        from badood.core.compute import choose
+
         c = self.cfg.compute
         return choose(c.device, c.precision, c.threads, c.memory_gb)
 
@@ -132,6 +136,8 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
         if run.cfg.model_dump(exclude={"compute"}) != cfg.model_dump(exclude={"compute"}):
             raise BadInput(f"run {run_id} exists with other settings; choose another --name or delete it with `python -m badood runs delete {run_id}`.")
         return Run(folder, cfg, progress or Silent())
+    import torch
+
     folder.mkdir(parents=True, exist_ok=True)
     write_json(
         folder / "run.json",
