@@ -16,7 +16,7 @@ from badood.core.training import fit
 from badood.detect.activations import Activations
 from badood.detect.augment import augmented
 from badood.detect.backbone import Detector, Head
-from badood.detect.energy_loss import energy, uncertainty_loss
+from badood.detect.energy_loss import energy, rank_correlation, uncertainty_loss
 
 SCORE_BATCH = 512
 REPORT_ROWS = 2000
@@ -59,10 +59,10 @@ def train_full(
         logits = detector(compute.put(batch)).float()
         return _objective(detector.head, logits, compute.put(labels[rows]), cfg.beta)
 
-    detector.load_state_dict(
-        fit(detector, loss, len(images), cfg, compute=compute, checkpoint=checkpoint, stage="detector", progress=progress)
-    )
-    return detector
+    trained = fit(detector, loss, len(images), cfg, compute=compute, checkpoint=checkpoint, stage="detector", progress=progress)
+    detector.load_state_dict(trained)
+    known, odd = (score(detector, some[:REPORT_ROWS], compute).energy for some in (images, outliers))
+    return detector.eval(), {"rank_correlation": rank_correlation(known, odd)}
 
 
 def train_head(detector: Detector, id_features: Tensor, labels: Tensor, outlier_features: Tensor, cfg: config.Detector) -> Head:
