@@ -37,7 +37,18 @@ class Compute:
 
     def place(self, module: M) -> M:
         """The module on the device; convolution weights laid out channels-last, which CPU and GPU kernels prefer."""
-        return module.to(self.device, memory_format=torch.channels_last)
+        return module.to(self.device).to(memory_format=torch.channels_last)
+
+    def inference(self, module: M) -> M:
+        """The module placed, in eval mode and without parameter gradients, to be called under `autocast`.
+
+        Weights of linear and convolution layers take `dtype` here, once; autocast would cast them again at every call.
+        """
+        module = self.place(module).eval().requires_grad_(False)
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                layer.to(self.dtype)
+        return module
 
     def put(self, tensor: Tensor) -> Tensor:
         """The tensor on the device."""

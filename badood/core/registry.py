@@ -1,5 +1,6 @@
 """Plug-ins by name: a method is one file, found because its folder is imported (STYLE rule 4)."""
 
+import dataclasses
 import difflib
 import importlib
 import pkgutil
@@ -7,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from badood.core.errors import BadInput
+from pydantic import ValidationError
+
+from badood.core.errors import BadConfig, BadInput
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -70,6 +73,15 @@ class Registry(Mapping[str, T]):
         return len(self._entries)
 
     def make(self, name: str, params: Mapping[str, Any] | None = None) -> Any:
-        """A fresh instance of the class registered under `name`, its fields set from `params`."""
+        """A fresh instance of the class registered under `name`, its fields set from `params`.
+
+        Raises:
+            BadConfig: a parameter is unknown or out of range.
+        """
         entry: Any = self[name]
-        return entry(**(params or {}))
+        try:
+            return entry(**(params or {}))
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}" for item in error.errors())
+            known = ", ".join(field.name for field in dataclasses.fields(entry) if field.init)
+            raise BadConfig(f"{self.kind} {name!r} cannot take {wrong}. Its parameters: {known}.") from error

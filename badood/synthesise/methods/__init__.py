@@ -1,0 +1,1 @@
+"""Synthesisers, one a file; importing this package's modules registers them."""
