@@ -16,12 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from badood.calibrate import Calibrator, calibrator
-from badood.config import Config, Filter, weights_path
+from badood.config import Config, Filter, Source, weights_path
 from badood.core.artefacts import read_json, write_json
 from badood.core.errors import EmptySelection
 from badood.core.noise import Noise
 from badood.core.progress import Progress
 from badood.core.weights import fingerprint
+from badood.data.splits import load
 from badood.decode import decode_images
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector, load_detector, save_detector
@@ -33,12 +34,12 @@ from badood.filter import Selection, select
 from badood.pipeline import evaluation, preview
 from badood.pipeline.images import Images, anchors
 from badood.pipeline.models import Models
-from badood.pipeline.runs import Run, start_run
+from badood.pipeline.runs import Run, open_run, start_run
 from badood.pipeline.table import write_outliers
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
 
-STAGES = ("encode", "synthesise", "decode", "detect", "calibrate", "types", "outliers", "filter", "retrain", "evaluate")
+STAGES = ("encode", "synthesise", "decode", "detect", "calibrate", "types", "outliers", "features", "evaluate")
 """In the path's order."""
 
 
@@ -147,8 +148,9 @@ class Method:
                 ids = index * len(rows) + np.arange(first, first + len(batch))
                 noise = Noise(cfg.seed, ids)
                 with compute.autocast():
-                    z = method.sample(compute.put(z0[batch]), compute.put(torch.from_numpy(labels[batch])), rdm, noise)
-                    scored = minority_score(rdm, z, renoise=cfg.score_renoise, noise=noise, samples=cfg.score_samples)
+                    given = compute.put(torch.from_numpy(labels[batch]))
+                    z = method.sample(compute.put(z0[batch]), given, rdm, noise)
+                    scored = minority_score(rdm.frozen(given), z, renoise=cfg.score_renoise, noise=noise, samples=cfg.score_samples)
                 embeddings.append(z.cpu().numpy())
                 parts.append(
                     pd.DataFrame(
@@ -156,7 +158,7 @@ class Method:
                             "outlier_id": ids,
                             "anchor_row": batch,
                             "guidance_scale": scale,
-                            "t": vars(method).get("start"),
+                            "t": method.t,
                             "minority_score": scored.cpu().numpy(),
                         }
                     )
@@ -198,7 +200,7 @@ class Method:
         """(N, 3, H, W) uint8 ID training images."""
         return self.images.pixels(self.images.train)
 
-    def detector(self, kept: NDArray[np.bool_], stage: str = "detect") -> Path:
+    def detector(self, kept: NDArray[np.bool_]) -> Path:
         """`detector.safetensors` and `report.json` of a detector trained from scratch on ID and the kept outliers.
 
         Args:
@@ -223,6 +225,11 @@ class Method:
             (out / "checkpoint.pt").unlink(missing_ok=True)
 
         return self.run.artefact("detect", [self.decoded.name, cfg.detector, chosen], make)
+
+    @property
+    def first_detector(self) -> Path:
+        """The detector trained on all outliers."""
+        return self.detector(np.ones(len(self.embeddings), dtype=bool))
 
     def load_detector(self, folder: Path) -> Detector:
         """A trained detector of this run, ready to infer."""
@@ -338,27 +345,76 @@ class Method:
         """FPR95, AUROC and AUPR on validation data of a head-mode retrain; never a full retrain's figure."""
         return preview.head_metrics(self, kept)
 
-    def row(self, name: str, cfg: Filter) -> dict[str, Any]:
-        """One row of the filter table: select, retrain, evaluate; also written to `run.json`."""
-        stages = {"outliers": self.outliers, "calibration": self.confidence, "types": self.types}
-        self.run.note(**{name: str(folder.relative_to(self.run.folder)) for name, folder in stages.items()})
+    def trial(self, cfg: Filter) -> dict[str, Any]:
+        """Select by a filter, retrain from scratch, evaluate: metrics, what was kept, and where the results lie.
+
+        A filter that keeps nothing gives `{"filter": ..., "empty": reason}`, so that a table goes on with its other rows.
+        """
         try:
             chosen = self.selection(cfg)
         except EmptySelection as error:
-            row: dict[str, Any] = {"filter": cfg.model_dump(), "empty": str(error)}
-        else:
-            detector = self.detector(chosen.kept, stage="retrain")
-            evaluated = evaluation.evaluate(self, detector)
-            row = read_json(evaluated / "metrics.json") | {
-                "filter": cfg.model_dump(),
-                "kept": int(chosen.kept.sum()),
-                "lo": chosen.lo,
-                "hi": chosen.hi,
-                "overlap": chosen.overlap,
-                "warning": chosen.warning,
-                "reason": chosen.reason,
-                "detector": str(detector.relative_to(self.run.folder)),
-                "evaluation": str(evaluated.relative_to(self.run.folder)),
-            }
+            return {"filter": cfg.model_dump(), "empty": str(error)}
+        detector = self.detector(chosen.kept)
+        evaluated = evaluation.evaluate(self, detector)
+        return read_json(evaluated / "metrics.json") | {
+            "filter": cfg.model_dump(),
+            "kept": int(chosen.kept.sum()),
+            "lo": chosen.lo,
+            "hi": chosen.hi,
+            "overlap": chosen.overlap,
+            "warning": chosen.warning,
+            "reason": chosen.reason,
+            "detector": str(detector.relative_to(self.run.folder)),
+            "evaluation": str(evaluated.relative_to(self.run.folder)),
+        }
+
+    def row(self, name: str, cfg: Filter) -> dict[str, Any]:
+        """A trial that is also written to `run.json`, under `metrics`."""
+        stages = {"encoded": self.encoded, "outliers": self.outliers, "calibration": self.confidence, "types": self.types}
+        self.run.note(**{name: str(folder.relative_to(self.run.folder)) for name, folder in stages.items()})
+        row = self.trial(cfg)
         self.run.note(metrics=self.run.record["metrics"] | {name: row})
         return row
+
+
+def score_images(name: str, path: Path) -> pd.DataFrame:
+    """id_confidence and energy of any images under the first detector of a run.
+
+    Args:
+        name: id or folder of a finished run. path: folder or parquet file of images.
+    """
+    method = Method(open_run(name))
+    images = load(any_source(path), None)
+    judge = evaluation.Judge(method, method.first_detector)
+    table = judge.scores(images)[["energy", "id_confidence"]]
+    table.insert(0, "image", list(images.ids))
+    return table
+
+
+def evaluate_on(name: str, paths: list[Path]) -> dict[str, Any]:
+    """Every detector of a finished run against any OOD images.
+
+    Args:
+        name: id or folder of the run. paths: folders or parquet files of OOD images.
+
+    Returns:
+        `{"run": id, "ood": {set: number of images}, "metrics": {filter: metrics}}`, as `run.json` has them.
+    """
+    method = Method(open_run(name))
+    sets = {f"{path.parent.name}/{path.name}": load(any_source(path), None) for path in paths}
+    metrics: dict[str, Any] = {}
+    for row_name, row in method.run.record["metrics"].items():
+        if "empty" in row:
+            continue
+        judge = evaluation.Judge(method, method.run.folder / row["detector"])
+        known = {"id": method.images.test}
+        table = pd.concat([judge.scores(images).assign(set=name) for name, images in (known | sets).items()], ignore_index=True)
+        kept = {key: row[key] for key in ("kept", "overlap", "filter")}
+        metrics[row_name] = evaluation.summary(table, row["id_accuracy"]) | kept
+    return {"run": method.run.id, "ood": {name: len(images) for name, images in sets.items()}, "metrics": metrics}
+
+
+def any_source(path: Path) -> Source:
+    """The data set that reads a user's path: a parquet file, or a folder of images or of parquet files."""
+    parquet = path.suffix == ".parquet" or (path.is_dir() and any(path.glob("*.parquet")))
+    return Source(dataset="parquet" if parquet else "folder", path=str(path.resolve()), split="test")
