@@ -70,10 +70,10 @@ def nearest_classes(z0: Tensor, labels: NDArray[np.int64]) -> KNeighborsClassifi
 
 
 def psnr(models: Models, pixels: Tensor, compute: Compute) -> float:
-    """Mean PSNR in dB of the tokenizer's reconstruction of (N, 3, S, S) uint8 images, rounded to 8 bits as it is used."""
+    """Mean PSNR in dB of the tokenizer's reconstruction of (N, 3, S, S) uint8 images, both in 8 bits."""
     codes = compute.map(models.vqgan.encode_indices, pixels, 128, stage="tokenise")
-    rebuilt = compute.map(models.vqgan.decode_indices, codes, 128, stage="rebuild").clamp(0, 1).mul(255).round()
-    error = (rebuilt - pixels.float()).square().mean(dim=(1, 2, 3)).clamp_min(1e-3)
+    rebuilt = compute.map(models.vqgan.decode_indices, codes, 128, stage="rebuild")
+    error = (rebuilt.float() - pixels.float()).square().mean(dim=(1, 2, 3)).clamp_min(1e-3)
     return float((10 * torch.log10(255**2 / error)).mean())
 
 

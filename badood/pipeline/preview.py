@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def features(method: "Method") -> "Path":
     """`train.npy`, `labels.npy`, `outliers.npy`, `validation.npy`, `auxiliary.npy`: (N, D) float16 of the first detector."""
-    first = method.detector(np.ones(len(method.embeddings), dtype=bool))
+    first = method.first_detector
 
     def make(out: "Path") -> None:
         detector = method.load_detector(first)
@@ -45,7 +45,7 @@ def head_metrics(method: "Method", kept: NDArray[np.bool_]) -> dict[str, float]:
     folder = features(method)
     load = {name: torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="r")[:]).float() for name in ("train", "validation", "auxiliary")}
     outliers = torch.from_numpy(np.load(folder / "outliers.npy", mmap_mode="r")[kept]).float()
-    detector = method.load_detector(method.detector(np.ones(len(kept), dtype=bool)))
+    detector = method.load_detector(method.first_detector)
     head = train_head(detector, load["train"], torch.from_numpy(np.load(folder / "labels.npy")), outliers, method.cfg.detector)
     with torch.inference_mode():
         return ood_metrics(head.energy(load["validation"]).numpy(), head.energy(load["auxiliary"]).numpy())

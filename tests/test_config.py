@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from badood.config import Config, load_config, preset_names
+from badood.core.errors import BadConfig
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_load(name: str) -> None:
+    assert load_config(name).preset == name
+
+
+def test_overrides_reach_any_field_and_lists() -> None:
+    cfg = load_config("miniworld", ["detector.epochs=5", "data.ood.0.name=closest", "filter.lo=0.25", "synthesise.params={start: 200}"])
+    assert (cfg.detector.epochs, cfg.data.ood[0].name, cfg.filter.lo, cfg.synthesise.params) == (5, "closest", 0.25, {"start": 200})
+
+
+def test_data_folder_replaces_the_id_paths() -> None:
+    cfg = load_config("cifar10", data=Path("/photos"))
+    assert (cfg.data.train.path, cfg.data.test.path) == ("/photos", "/photos")
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("detector.epoch=5", ["detector.epoch", "5", "unknown field", "epochs"]),
+        ("detector.epochs=-1", ["detector.epochs", "-1", "greater than 0"]),
+        ("filter.lo=1.5", ["filter.lo", "1.5", "less than or equal to 1"]),
+        ("detector.phi=linear", ["detector.phi", "linear", "monotone"]),
+        ("nonsense=1", ["nonsense", "unknown field", "detector"]),
+        ("detector.epochs", ["detector.epochs", "'='"]),
+        ("seed.deep=1", ["seed", "valid integer"]),
+    ],
+)
+def test_a_bad_override_names_field_value_and_what_is_allowed(override: str, parts: list[str]) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load_config("miniworld", [override])
+    assert all(part in str(caught.value) for part in parts), caught.value
+
+
+def test_unknown_preset_lists_the_known(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="miniworld"):
+        load_config("imagenet")
+    broken = tmp_path / "mine.yaml"
+    broken.write_text("a: [")
+    with pytest.raises(BadConfig, match=r"mine\.yaml is not valid YAML"):
+        load_config(str(broken))
+
+
+def test_a_config_survives_json() -> None:
+    cfg = load_config("miniworld")
+    assert Config.model_validate(cfg.model_dump(mode="json")) == cfg
