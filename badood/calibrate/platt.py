@@ -1,0 +1,26 @@
+"""Platt scaling of the raw score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from badood.calibrate.base import Calibrator, Floats, calibrator, reversed_order
+
+
+@calibrator("platt")
+@dataclass
+class Platt(Calibrator):
+    """id_confidence = sigmoid(c - a E), a >= 0. Learns a_ and c_. Source: Platt 1999."""
+
+    def _learn(self, energy: Floats, is_id: NDArray[np.bool_]) -> None:
+        fitted = LogisticRegression(C=np.inf).fit(-energy[:, None], is_id)
+        self.a_, self.c_ = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        if self.a_ < 0:
+            raise reversed_order("platt", f"a = {self.a_:.3g} must be >= 0")
+
+    def _map(self, energy: Floats) -> Floats:
+        confidence: Floats = expit(self.c_ - self.a_ * energy)
+        return confidence
