@@ -1,28 +1,29 @@
 """A small table of outliers with known values, in the columns of DESIGN."""
 
-import io
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as parquet
+import pandas as pd
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+
+from badood.config import load_config
+from badood.core.artefacts import write_json
+from badood.evaluate.shift import shift_table
+from badood.explore.finished import Finished, finished
+from badood.pipeline.runs import start_run
+from badood.pipeline.table import write_outliers
 
 CLASSES = ("broccoli", "candle", "jeep")
 SCALES = (0.025, 0.05, 0.075)
-IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def png(value: int) -> bytes:
-    """A 16 x 16 image whose red channel is `value`."""
-    pixels = np.full((16, 16, 3), (value % 256, 40, 90), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+def pixels(value: int) -> NDArray[np.uint8]:
+    """A (3, 16, 16) image whose red channel is `value`."""
+    return np.broadcast_to(np.array([value % 256, 40, 90], dtype=np.uint8)[:, None, None], (3, 16, 16))
 
 
-def write_outliers(path: Path, n: int, seed: int = 0) -> Path:
+def make_outliers(path: Path, n: int, seed: int = 0) -> Path:
     """n outliers, ids shuffled against the row order, id_confidence uniform on [0, 1)."""
     rng = np.random.default_rng(seed)
     ids = rng.permutation(n)
@@ -30,7 +31,7 @@ def write_outliers(path: Path, n: int, seed: int = 0) -> Path:
     confidence = rng.random(n)
     columns = {
         "outlier_id": ids,
-        "anchor_id": anchors,
+        "anchor_id": [f"train/{anchor}" for anchor in anchors],
         "anchor_class": [CLASSES[anchor % len(CLASSES)] for anchor in anchors],
         "synthesiser": ["minority"] * n,
         "guidance_scale": [SCALES[i % len(SCALES)] for i in ids],
@@ -38,7 +39,6 @@ def write_outliers(path: Path, n: int, seed: int = 0) -> Path:
         "s": [125] * n,
         "seed": [0] * n,
         "minority_score": rng.random(n) + np.array(SCALES)[ids % len(SCALES)] * 10,
-        "image": pa.array([{"bytes": png(int(i)), "path": None} for i in ids], IMAGE_TYPE),
         "energy": -np.log(confidence + 1e-3),
         "raw_score": 1 - confidence,
         "id_confidence": confidence,
@@ -47,12 +47,54 @@ def write_outliers(path: Path, n: int, seed: int = 0) -> Path:
         "clip_anchor_prob": rng.random(n),
         "ood_type": [("OOD-I", "OOD-II", "OOD-III")[i % 3] for i in rng.integers(0, 3, n)],
     }
-    table = pa.table(columns)
-    parquet.write_table(table, path, row_group_size=37)
+    write_outliers(path, pd.DataFrame(columns), np.stack([pixels(int(i)) for i in ids]))
     return path
 
 
 @pytest.fixture(scope="session")
 def outliers_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """300 outliers."""
-    return write_outliers(tmp_path_factory.mktemp("run") / "outliers.parquet", 300)
+    return make_outliers(tmp_path_factory.mktemp("run") / "outliers.parquet", 300)
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Finished:
+    """A finished run with known figures: 240 outliers, two evaluated filters and one that kept nothing."""
+    rng = np.random.default_rng(1)
+    run = start_run(load_config("miniworld"))
+    stages = {name: f"{name}/0" for name in ("encoded", "outliers", "calibration", "types", "evaluate")}
+    folders = {name: run.folder / path for name, path in stages.items()}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    np.save(folders["encoded"] / "z0.npy", rng.normal(size=(60, 8)).astype(np.float32))
+    np.save(folders["encoded"] / "labels.npy", np.arange(60) % 3)
+    write_json(folders["encoded"] / "classes.json", list(CLASSES))
+    make_outliers(folders["outliers"] / "outliers.parquet", 240)
+    np.save(folders["outliers"] / "embeddings.npy", rng.normal(size=(240, 8)).astype(np.float32))
+    reference = pd.DataFrame({"set": ["validation"] * 101 + ["auxiliary"] * 50, "energy": 0.0, "fold": 0})
+    reference["id_confidence"] = np.r_[np.linspace(0, 1, 101), np.full(50, 0.1)]
+    reference.to_parquet(folders["calibration"] / "reference.parquet")
+    write_json(folders["types"] / "tau.json", {"tau": 0.25, "vocabulary": list(CLASSES)})
+    scores = pd.DataFrame(
+        {"set": ["id"] * 20 + ["far"] * 30, "label": 0, "energy": rng.random(50), "id_confidence": np.r_[np.ones(20), np.zeros(30)]}
+    )
+    scores.assign(**{"bad-ood": 1 - scores["id_confidence"], "msp": rng.random(50)}).to_parquet(folders["evaluate"] / "scores.parquet")
+    grid = {"semantic": np.repeat(np.arange(8.0), 8), "covariate": np.tile(np.arange(8.0), 8)}
+    shift_table(grid, {"bad-ood": rng.random(64), "msp": rng.random(64)}).to_parquet(folders["evaluate"] / "shift.parquet")
+    figures = {
+        "fpr95": 0.5,
+        "auroc": 0.9,
+        "aupr": 0.8,
+        "id_accuracy": 0.97,
+        "overlap": 0.1,
+        "lo": 0.3,
+        "hi": 0.5,
+        "evaluation": stages["evaluate"],
+    }
+    metrics = {
+        "all": figures | {"kept": 240, "scorers": {"msp": {"fpr95": 0.6, "auroc": 0.8, "aupr": 0.7}}},
+        "band": figures | {"kept": 50, "fpr95": 0.4, "scorers": {}},
+        "high": {"empty": "keeps nothing"},
+    }
+    run.note(**stages, metrics=metrics, state="done")
+    return finished(run.folder)

@@ -1,0 +1,67 @@
+"""Embeddings on a plane: PCA at once, t-SNE for neighbourhoods, UMAP where the extra is installed."""
+
+import importlib
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from badood.core.errors import BadInput
+
+Method = Literal["pca", "tsne", "umap"]
+
+
+def project(embeddings: NDArray[np.floating], method: Method = "pca", seed: int = 0) -> NDArray[np.float32]:
+    """(N, D) embeddings -> (N, 2) places on a map; the same seed gives the same map.
+
+    Args:
+        method: "pca" takes a second for 100,000 rows; "tsne" keeps neighbours together and takes minutes beyond 10,000;
+            "umap" needs `pip install umap-learn`.
+
+    Raises:
+        BadInput: fewer than three rows; UMAP is asked for and not installed.
+    """
+    if len(embeddings) < 3:
+        raise BadInput(f"a map needs at least 3 embeddings, got {len(embeddings)}; widen the filters.")
+    rows = np.asarray(embeddings, dtype=np.float32)
+    return _METHODS[method](rows, seed).astype(np.float32)
+
+
+def map_table(
+    known: NDArray[np.floating], outliers: NDArray[np.floating], table: pd.DataFrame, method: Method = "pca", seed: int = 0
+) -> pd.DataFrame:
+    """ID images and outliers on one map, as `figures.embedding_map` draws it.
+
+    Args:
+        known: (N, D) z0 of ID images. outliers: (M, D). table: M rows of the outliers' columns, in the same order.
+
+    Returns:
+        N + M rows: x, y, kind ("ID" or "outlier"), id (row of `known`, or outlier_id), and the columns of `table` (missing for ID).
+    """
+    places = project(np.concatenate([known, outliers]).astype(np.float32), method, seed)
+    ids = pd.DataFrame({"kind": "ID", "id": np.arange(len(known))})
+    rows = table.reset_index(drop=True).assign(kind="outlier", id=table["outlier_id"].to_numpy())
+    return pd.concat([ids, rows], ignore_index=True).assign(x=places[:, 0], y=places[:, 1])
+
+
+def _pca(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    return PCA(n_components=2, random_state=seed).fit_transform(rows)
+
+
+def _tsne(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    perplexity = min(30.0, (len(rows) - 1) / 3)
+    return TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
+
+
+def _umap(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    try:
+        umap = importlib.import_module("umap")
+    except ImportError as error:
+        raise BadInput("method 'umap' needs the extra: pip install umap-learn. Or take 'pca' or 'tsne'.") from error
+    return umap.UMAP(n_components=2, n_neighbors=min(15, len(rows) - 1), random_state=seed, n_jobs=1).fit_transform(rows)
+
+
+_METHODS = {"pca": _pca, "tsne": _tsne, "umap": _umap}

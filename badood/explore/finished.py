@@ -1,0 +1,127 @@
+"""A finished run, opened for looking: its tables and arrays by the names people use."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from badood.core.artefacts import read_json
+from badood.core.errors import BadInput
+from badood.evaluate.ood_types import type_table
+from badood.explore.queries import Outliers
+from badood.pipeline.runs import Run, open_run
+
+METRICS = ("fpr95", "auroc", "aupr", "id_accuracy")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run found. Nothing is read before it is asked for.
+
+    Attributes:
+        run: the run's folder and settings.
+    """
+
+    run: Run
+
+    def _folder(self, entry: str) -> Path:
+        record = self.run.record
+        if entry not in record:
+            raise BadInput(f"run {self.run.id} has no {entry} yet (state: {record['state']}); finish it with `python -m badood run`.")
+        return self.run.folder / str(record[entry])
+
+    @cached_property
+    def outliers(self) -> Outliers:
+        """Queries over the outliers."""
+        return Outliers(self._folder("outliers") / "outliers.parquet")
+
+    @cached_property
+    def embeddings(self) -> NDArray[np.floating]:
+        """(M, D) memory-mapped outlier embeddings, in the order of `outliers.table()`."""
+        return np.load(self._folder("outliers") / "embeddings.npy", mmap_mode="r")
+
+    @cached_property
+    def anchors(self) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+        """(N, D) memory-mapped z0 of the ID training images, and their (N,) labels."""
+        folder = self._folder("encoded")
+        return np.load(folder / "z0.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """ID class names; a label is a position in it."""
+        return list(read_json(self._folder("encoded") / "classes.json"))
+
+    @cached_property
+    def reference(self) -> pd.DataFrame:
+        """Held-out images under the first detector: set ("validation" or "auxiliary"), energy, id_confidence, fold."""
+        return pd.read_parquet(self._folder("calibration") / "reference.parquet")
+
+    @cached_property
+    def tau(self) -> float:
+        """Least CLIP probability at which an outlier counts as recognised."""
+        return float(read_json(self._folder("types") / "tau.json")["tau"])
+
+    @property
+    def id_quantile(self) -> float:
+        """5 % quantile of ID-validation confidence: kept outliers above it overlap with ID."""
+        return float(self._confidence("validation").quantile(0.05))
+
+    def confidence_groups(self) -> dict[str, NDArray[np.floating]]:
+        """id_confidence of ID validation, all outliers and, where "all" was evaluated, real OOD test images."""
+        groups = {"ID validation": self._confidence("validation").to_numpy(), "outliers": self.outliers.table()["id_confidence"].to_numpy()}
+        if "all" in self.filters()["filter"].to_numpy():
+            scores = self.scores("all")
+            groups["real OOD"] = scores.loc[scores["set"] != "id", "id_confidence"].to_numpy()
+        return groups
+
+    def _confidence(self, group: str) -> "pd.Series[float]":
+        return self.reference.loc[self.reference["set"] == group, "id_confidence"]
+
+    def filters(self) -> pd.DataFrame:
+        """The filter table: filter, kept, lo, hi, overlap, then fpr95, auroc, aupr and id_accuracy as fractions; filters that kept nothing are left out."""
+        columns = ["filter", "kept", "lo", "hi", "overlap", *METRICS]
+        rows = [row | {"filter": name} for name, row in self.run.record["metrics"].items() if "empty" not in row]
+        return pd.DataFrame([{column: row[column] for column in columns} for row in rows], columns=columns)
+
+    def scores(self, name: str) -> pd.DataFrame:
+        """Test images under the detector of the filter `name`: set, label, energy, id_confidence, and the anomaly by every method."""
+        return pd.read_parquet(self._evaluation(name) / "scores.parquet")
+
+    def shift(self, name: str) -> pd.DataFrame:
+        """The shift table of the filter `name`; empty where the preset has no grid."""
+        path = self._evaluation(name) / "shift.parquet"
+        return pd.read_parquet(path) if path.exists() else pd.DataFrame()
+
+    def scorers(self, name: str) -> pd.DataFrame:
+        """Our score ("bad-ood") and every baseline under the detector of `name`: scorer, fpr95, auroc, aupr (fractions, mean over the OOD sets)."""
+        row = self._row(name)
+        rows = {"bad-ood": row, **row["scorers"]}
+        return pd.DataFrame([{"scorer": scorer, **{metric: figures[metric] for metric in METRICS[:3]}} for scorer, figures in rows.items()])
+
+    def types(self, lo: float, hi: float) -> pd.DataFrame:
+        """OOD types before and after the band lo..hi of id_confidence. Paper Table 3."""
+        table = self.outliers.table()
+        return type_table(table["ood_type"].to_numpy(object), table["id_confidence"].between(lo, hi).to_numpy())
+
+    def _row(self, name: str) -> dict[str, Any]:
+        rows = self.run.record["metrics"]
+        if name not in rows or "empty" in rows[name]:
+            known = ", ".join(self.filters()["filter"]) or "none yet"
+            raise BadInput(f"run {self.run.id} has no evaluated filter {name!r}; it has {known}.")
+        return rows[name]
+
+    def _evaluation(self, name: str) -> Path:
+        return self.run.folder / str(self._row(name)["evaluation"])
+
+
+def finished(run: Run | str | Path) -> Finished:
+    """Open a run by itself, its id or its folder.
+
+    Raises:
+        BadInput: there is no such run.
+    """
+    return Finished(run if isinstance(run, Run) else open_run(run))

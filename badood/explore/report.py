@@ -1,0 +1,130 @@
+"""A run as one HTML file that needs nothing else: settings, tables, interactive figures, example images."""
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from badood.core.artefacts import atomic_file
+from badood.explore import figures
+from badood.explore.finished import METRICS, Finished
+from badood.explore.notebook import show_outliers
+from badood.explore.queries import Filters
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report; what is None is left out.
+
+    Attributes:
+        heading: of the part. text: what to look for.
+        figure: interactive figure. table: shown as it is. image: bytes of a PNG.
+    """
+
+    heading: str
+    text: str
+    figure: go.Figure | None = None
+    table: pd.DataFrame | None = None
+    image: bytes | None = None
+
+
+def write_report(found: Finished, out: Path, band: tuple[float, float] | None = None) -> Path:
+    """Write the report of a finished run.
+
+    Args:
+        out: the HTML file. band: lo and hi of id_confidence to show; None = the run's own setting.
+    """
+    band = band or (found.run.cfg.filter.lo, found.run.cfg.filter.hi)
+    record = found.run.record
+    facts = {
+        "preset": found.run.cfg.preset,
+        "created": record["created"],
+        "outliers": f"{len(found.outliers):,}",
+        "band shown": f"{band[0]:g} to {band[1]:g} in id_confidence",
+        "least CLIP probability (tau)": f"{found.tau:.3f}",
+        "wall time": f"{record['totals'].get('wall_seconds', 0):,.0f} s",
+        "peak memory": f"{record['totals'].get('peak_rss_mb', 0):,.0f} MB",
+        "git revision": record["git"] or "not a checkout",
+        "versions": ", ".join(f"{name} {number}" for name, number in record["versions"].items()),
+    }
+    page = _page().render(
+        title=f"Bad-OOD run {found.run.id}",
+        facts=facts,
+        sections=[_plain(section) for section in sections(found, band)],
+        settings=json.dumps(record["config"], indent=2),
+        plotly=get_plotlyjs(),
+    )
+    with atomic_file(out) as part:
+        part.write_text(page, encoding="utf-8")
+    return out
+
+
+def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
+    """The parts of the report, in the method's order."""
+    filters = found.filters()
+    kept = found.outliers.count(Filters(id_confidence=band))
+    parts = [
+        Section(
+            "Where the outliers lie",
+            f"The band keeps {kept:,} of {len(found.outliers):,} outliers. What it keeps right of the dashed line looks as ID as 95 % of the ID images.",
+            figure=figures.confidence_histogram(found.confidence_groups(), band, id_quantile=found.id_quantile),
+        ),
+        _examples(found, "Examples from the band", Filters(id_confidence=band)),
+        _examples(found, "The outliers nearest to ID", Filters(), descending=True),
+        _examples(found, "The outliers farthest away", Filters()),
+        Section("Minority score", "Stronger guidance should move the mean upward.", figure=figures.minority_scores(found.outliers.table())),
+        Section("Types", "What CLIP names in the outliers, before and after the band.", figure=figures.ood_types(found.types(*band))),
+        Section(
+            "Filters compared",
+            "Every row is a detector retrained from scratch on what the filter keeps, on test data.",
+            figure=figures.filter_table(filters),
+            table=_percent(filters),
+        ),
+    ]
+    for name in filters["filter"][:1]:
+        parts.append(
+            Section("Scores compared", f"Detector of the filter “{name}”, mean over the OOD sets.", table=_percent(found.scorers(name)))
+        )
+        parts.append(Section("Shift", f"Detector of the filter “{name}”.", figure=figures.shift_heatmaps(found.shift(name))))
+    return parts
+
+
+def _examples(found: Finished, heading: str, filters: Filters, *, descending: bool = False) -> Section:
+    if not found.outliers.count(filters):
+        return Section(heading, "There is none.")
+    buffer = io.BytesIO()
+    show_outliers(found, filters, descending=descending, count=20).save(buffer, "PNG")
+    text = "Upper right: id_confidence. Border: type. Below: the anchor's class and what CLIP sees."
+    return Section(heading, text, image=buffer.getvalue())
+
+
+def _percent(table: pd.DataFrame) -> pd.DataFrame:
+    """Fractions of metrics as percent with two digits."""
+    shown = table.copy()
+    for name in (*METRICS, "overlap"):
+        if name in shown:
+            shown[name] = [f"{100 * value:.2f} %" for value in shown[name]]
+    return shown
+
+
+def _plain(section: Section) -> dict[str, str | None]:
+    """A section as HTML fragments."""
+    figure, table, image = section.figure, section.table, section.image
+    return {
+        "heading": section.heading,
+        "text": section.text,
+        "figure": None if figure is None else figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}),
+        "table": None if table is None else table.to_html(index=False, border=0, escape=True, float_format=lambda value: f"{value:.3f}"),
+        "image": None if image is None else base64.b64encode(image).decode(),
+    }
+
+
+def _page() -> jinja2.Template:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
+    return environment.get_template("report.html.jinja")

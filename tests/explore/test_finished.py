@@ -1,0 +1,49 @@
+"""A finished run says what it found, and names what is not there."""
+
+import numpy as np
+import pytest
+
+from badood.core.errors import BadInput
+from badood.explore import notebook
+from badood.explore.finished import Finished, finished
+
+
+def test_tables_are_those_on_disk(found: Finished) -> None:
+    assert len(found.outliers) == len(found.embeddings) == 240
+    assert found.id_quantile == pytest.approx(0.05)
+    assert found.tau == 0.25
+    groups = found.confidence_groups()
+    assert {name: len(values) for name, values in groups.items()} == {"ID validation": 101, "outliers": 240, "real OOD": 30}
+    assert (groups["real OOD"] == 0).all()
+
+
+def test_filter_table_leaves_out_what_kept_nothing(found: Finished) -> None:
+    table = found.filters()
+    assert table["filter"].tolist() == ["all", "band"]
+    assert table["fpr95"].tolist() == [0.5, 0.4]
+    assert found.scorers("all")["scorer"].tolist() == ["bad-ood", "msp"]
+
+
+def test_types_count_what_the_band_keeps(found: Finished) -> None:
+    table = found.outliers.table()
+    inside = table["id_confidence"].between(0.3, 0.5)
+    assert found.types(0.3, 0.5)["after"].sum() == inside.sum()
+
+
+def test_what_is_not_there_is_named(found: Finished) -> None:
+    with pytest.raises(BadInput, match=r"high.*all, band"):
+        found.scores("high")
+    with pytest.raises(BadInput, match="nosuch"):
+        finished("nosuch")
+
+
+def test_notebook_lines_show_the_run(found: Finished) -> None:
+    assert notebook.show_outliers(found, count=10).width > 1000
+    assert notebook.show_anchor(found, 9).width == 3 * 120 + 2 * 6
+    assert len(notebook.show_band(found, (0.3, 0.5)).data) == 3
+    assert len(notebook.show_shift(found, "all").data) == 2
+    assert len(notebook.show_roc(found, ["all", "band"]).data) == 2
+    assert notebook.show_types(found, (0.3, 0.5)).data
+    assert notebook.show_filters(found).data
+    means = notebook.show_minority(found).data[-1].y
+    assert np.all(np.diff(means) > 0)

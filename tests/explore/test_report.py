@@ -1,0 +1,25 @@
+"""The report is one file that needs no network."""
+
+import re
+from pathlib import Path
+
+from badood.explore.finished import Finished
+from badood.explore.report import sections, write_report
+
+
+def test_report_is_one_file_with_everything_in_it(found: Finished, tmp_path: Path) -> None:
+    text = write_report(found, tmp_path / "report.html", (0.3, 0.5)).read_text()
+    assert found.run.id in text
+    for section in sections(found, (0.3, 0.5)):
+        assert section.heading in text
+    outside = re.sub(r"<script>.*?</script>", "", text, count=1, flags=re.DOTALL)
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", outside), "nothing is fetched"
+    assert outside.count("data:image/png;base64,") == 3
+    assert "cdn.plot.ly" not in outside
+    assert '"preset": "miniworld"' in text.replace("&#34;", '"')
+
+
+def test_a_band_that_keeps_nothing_is_said_so(found: Finished, tmp_path: Path) -> None:
+    parts = {section.heading: section for section in sections(found, (2.0, 3.0))}
+    assert parts["Examples from the band"].image is None
+    assert "0 of 240" in parts["Where the outliers lie"].text
