@@ -4,7 +4,6 @@ Every number is a hash of (seed, row id, tag, position), so a row gets the same 
 whatever was drawn before, and after a resume.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from badood.core.seeds import derive_seed
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-def derive_seed(*parts: object) -> int:
-    """A 63-bit seed from any printable parts; stable across processes and Python versions."""
-    text = "\x1f".join(map(str, parts)).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import open_clip
 import pandas as pd
 from numpy.typing import NDArray
-from timm.data import ImageNetInfo
 
 from badood.core.errors import BadInput
 
@@ -19,7 +17,11 @@ TYPES = ("OOD-I", "OOD-II", "OOD-III")
 
 def class_names(classes: Sequence[str]) -> list[str]:
     """Names CLIP can read: WordNet ids, as ImageNet's folders are called, become open_clip's names; others stay."""
-    known = dict(zip(ImageNetInfo("imagenet-1k").label_names(), open_clip.IMAGENET_CLASSNAMES, strict=True))
+    # imported here, so that the dashboard reads types without torch
+    from open_clip import IMAGENET_CLASSNAMES
+    from timm.data import ImageNetInfo
+
+    known = dict(zip(ImageNetInfo("imagenet-1k").label_names(), IMAGENET_CLASSNAMES, strict=True))
     return [known.get(name, name) for name in classes]
 
 
@@ -29,9 +31,11 @@ def vocabulary(classes: Sequence[str], foreign: Sequence[str]) -> list[str]:
     Args:
         classes: ID class names. foreign: further names; "imagenet-1k" stands for all of ImageNet's.
     """
+    from open_clip import IMAGENET_CLASSNAMES
+
     names = class_names(classes)
     for entry in foreign:
-        names += open_clip.IMAGENET_CLASSNAMES if entry == IMAGENET else [entry]
+        names += IMAGENET_CLASSNAMES if entry == IMAGENET else [entry]
     return list(dict.fromkeys(names))
 
 

@@ -50,7 +50,7 @@ def undo(database: Database, run_id: str, *, who: str) -> Act | None:
         return act
 
 
-def _newest(run_id: str) -> Select[tuple[int, int]]:
+def _newest(run_id: str) -> Select[int, int]:
     """outlier_id and act_id of the act that decides each outlier's verdict."""
     standing = select(Judged.outlier_id, func.max(Judged.act_id).label("act_id")).join(Act, Act.id == Judged.act_id)
     return standing.where(Act.run_id == run_id, Act.undone_at.is_(None)).group_by(Judged.outlier_id)

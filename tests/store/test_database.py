@@ -34,7 +34,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["nonsense", "nosuchbackend://x", "postgresql://nobody@127.0.0.1:1/x"])
 def test_a_bad_url_is_named(url: str) -> None:
-    with pytest.raises(BadInput, match="BADOOD_DATABASE_URL|sqlite:///"):
+    with pytest.raises(BadInput, match=r"BADOOD_DATABASE_URL|sqlite:///"):
         open_database(url)
 
 
