@@ -32,6 +32,16 @@ class Moment:
     clean: Tensor
 
 
+def mean_after(step: Step, z_t: Tensor, clean: Tensor, spread: float) -> Tensor:
+    """Mean of the embeddings after a step, (N, D); eq. 12 of Song et al.
+
+    Args:
+        spread: standard deviation of what the step adds. At the root of `step.variance` this is the ancestral sampler's mean.
+    """
+    noise = (z_t - step.alpha**0.5 * clean) / (1 - step.alpha) ** 0.5
+    return step.alpha_prev**0.5 * clean + max(0.0, 1 - step.alpha_prev - spread**2) ** 0.5 * noise
+
+
 def ddim_moments(
     denoiser: Denoiser, z_t: Tensor, grid: Sequence[Step], *, noise: Noise, eta: float = 0.0, guide: Guide | None = None, every: int = 1
 ) -> Iterator[Moment]:
@@ -44,8 +54,7 @@ def ddim_moments(
         shift = acting(z_t, clean, step) if acting else 0.0
         z_t, clean = z_t.detach(), clean.detach()
         spread = eta * step.variance**0.5
-        direction = denoiser.schedule.noise_of(z_t, clean, step.t)
-        z_t = step.alpha_prev**0.5 * clean + (1 - step.alpha_prev - spread**2) ** 0.5 * direction + shift
+        z_t = mean_after(step, z_t, clean, spread) + shift
         if spread > 0:
             z_t = z_t + spread * noise.normal(z_t.shape[1:], "ddim", step.index).to(z_t)
         yield Moment(step, z_t, clean)

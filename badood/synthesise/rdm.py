@@ -64,6 +64,10 @@ class RDM(nn.Module):
         steps = torch.as_tensor(t, device=z_t.device).expand(len(z_t))
         return self.network(z_t, steps, self._context(label)).float()
 
+    def loss(self, z0: Tensor, t: Tensor, noise: Tensor, label: Tensor | None = None) -> Tensor:
+        """Mean squared error of the estimate of (N, D) z0 under noise at (N,) steps; a scalar. Source: RCG, p_losses."""
+        return nn.functional.mse_loss(self.clean(self.noised(z0, t, noise), t, label), z0)
+
     def frozen(self, label: Tensor | None = None) -> "FrozenRDM":
         """This model for a sampling run in which weights and classes stay as they are."""
         return FrozenRDM(self, self._context(label))
@@ -109,9 +113,8 @@ def rdm_loss(rdm: RDM, z0: Tensor, labels: Tensor | None = None) -> Loss:
     def loss(chosen: Tensor, done: float) -> Tensor:
         clean = z0[chosen].to(device)
         t = torch.randint(len(rdm.schedule), (len(clean),), device=device)
-        z_t = rdm.noised(clean, t, torch.randn_like(clean))
         label = None if labels is None else labels[chosen].to(device)
-        return nn.functional.mse_loss(rdm.clean(z_t, t, label), clean)
+        return rdm.loss(clean, t, torch.randn_like(clean), label)
 
     return loss
 

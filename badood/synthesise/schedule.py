@@ -49,10 +49,6 @@ class Schedule:
         """z_t: (N, D) clean embeddings under (N, D) standard normal `noise`; `t` is one step or (N,) int64."""
         return rows(self.alphas_cumprod.sqrt(), t, z0) * z0 + rows((1 - self.alphas_cumprod).sqrt(), t, z0) * noise
 
-    def noise_of(self, z_t: Tensor, clean: Tensor, t: int | Tensor) -> Tensor:
-        """The noise that `noised` must have added to `clean` to give `z_t`."""
-        return (rows(self.alphas_cumprod.rsqrt(), t, z_t) * z_t - clean) / rows((1 / self.alphas_cumprod - 1).sqrt(), t, z_t)
-
 
 def rows(table: Tensor, t: int | Tensor, like: Tensor) -> Tensor:
     """Entries of a (T,) table as scalar for one step or (N, 1) for (N,) steps, with the dtype and device of `like`."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from badood.config import RDM as Settings
+from badood import config
 from badood.core.compute import choose
 from badood.core.training import fit
 from badood.synthesise.rdm import RDM, rdm_loss
@@ -26,7 +26,7 @@ def mixture() -> tuple[Tensor, Tensor]:
 def rdm(mixture: tuple[Tensor, Tensor]) -> RDM:
     """Trained through the product's own loop."""
     torch.manual_seed(0)
-    cfg = Settings(epochs=100, batch_size=250, lr=3e-3, width=64, blocks=2, time_width=32, ema=0.99)
+    cfg = config.RDM(epochs=100, batch_size=250, lr=3e-3, width=64, blocks=2, time_width=32, ema=0.99)
     model = RDM.of(cfg, DIM)
     model.load_state_dict(fit(model, rdm_loss(model, mixture[0]), len(mixture[0]), cfg, compute=choose("cpu", "fp32")))
     return model.eval().requires_grad_(False)
