@@ -12,7 +12,7 @@ def reliability(curves: Mapping[str, pd.DataFrame], ece: Mapping[str, float] | N
     """A line a calibrator; on the diagonal, id_confidence is the share of ID images.
 
     Args:
-        curves: by calibrator a row a bin: confidence (mean in the bin), frequency (share of ID images), count. Empty bins are left out.
+        curves: by calibrator a table as `calibrate.reliability_table` makes it. Empty bins are left out.
         ece: expected calibration error by calibrator, shown in the legend.
     """
     figure = go.Figure()
@@ -21,8 +21,8 @@ def reliability(curves: Mapping[str, pd.DataFrame], ece: Mapping[str, float] | N
     for name, curve in curves.items():
         seen = curve[curve["count"] > 0]
         figure.add_scatter(
-            x=seen["confidence"],
-            y=seen["frequency"],
+            x=seen["mean_confidence"],
+            y=seen["id_share"],
             mode="lines+markers",
             name=f"{name} (ECE {ece[name]:.3f})" if ece else name,
             line={"color": tints[name]},

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
+from badood.calibrate import reliability_table
 from badood.core.errors import BadInput
 from badood.evaluate.ood_types import type_table
 from badood.evaluate.shift import shift_table
@@ -24,7 +25,7 @@ FILTERS = pd.DataFrame(
 POINTS = pd.DataFrame({"x": RNG.random(30), "y": RNG.random(30), "kind": ["ID"] * 10 + ["outlier"] * 20, "id": range(30)}).assign(
     id_confidence=RNG.random(30), ood_type=["OOD-I", "OOD-II", "OOD-III"] * 10
 )
-CURVE = pd.DataFrame({"confidence": [0.1, 0.5, 0.9], "frequency": [0.2, 0.5, 0.8], "count": [10, 0, 30]})
+CURVE = reliability_table(np.linspace(0, 1, 40), np.arange(40) > 15)
 
 MADE = {
     "band_sweep": lambda: figures.band_sweep(BANDS, band=(0.1, 0.6)),

@@ -1,0 +1,19 @@
+"""Calibrators are compared on images they were not fitted on."""
+
+import numpy as np
+import pandas as pd
+
+from badood.calibrate import calibration_error, calibrator
+from badood.explore.calibrations import compare_calibrators
+
+
+def test_calibration_lowers_the_error_of_overconfident_scores() -> None:
+    rng = np.random.default_rng(0)
+    is_id = np.repeat([True, False], 1000)
+    energy = 6 * rng.normal(size=2000) + np.where(is_id, -4, 4)
+    curves = compare_calibrators(pd.DataFrame({"set": np.where(is_id, "validation", "auxiliary"), "energy": energy}))
+    assert set(curves) == {"raw", *calibrator}
+    error = {name: calibration_error(table) for name, table in curves.items()}
+    assert error["raw"] > 0.08
+    assert all(error[name] < 0.5 * error["raw"] for name in calibrator)
+    assert all(table["count"].sum() == 1000 for table in curves.values())
