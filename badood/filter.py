@@ -1,0 +1,266 @@
+"""Step 7: outliers -> kept outliers. The band and the other strategies of the paper's Table 2; DESIGN item 8."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from badood import config
+from badood.core.errors import BadConfig, BadInput, EmptySelection
+from badood.core.seeds import derive_seed
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Preview = Callable[[Mask], Mapping[str, float]]
+"""(M,) kept outliers -> fpr95 (and others) of a head-mode retrain on validation data; never on test data."""
+
+HIGH, MID, LOW = (0.3, 1.0), (0.3, 0.5), (0.0, 0.5)
+"""The bands of the paper's Table 2, in id_confidence."""
+
+OVERLAP_QUANTILE = 0.05
+OVERLAP_LIMIT = 0.2
+"""Above this share of kept outliers that look like ID, a selection carries a warning."""
+
+AUTO_LOWS = (0.0, 0.25, 0.5)
+"""`auto` starts its bands at these quantiles of the outliers' confidence ..."""
+AUTO_HIGHS = (0.05, 0.25, 0.5, 1.0)
+"""... and ends them at these quantiles of the ID-validation confidence; the paper's bands are tried beside them."""
+AUTO_LEAST = 0.05
+"""`auto` leaves out bands that keep a smaller share of the outliers: the preview of a handful is chance."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a filter keeps.
+
+    Attributes:
+        kept: (M,) bool, which outliers take part.
+        lo, hi: lowest and highest id_confidence among the kept; as a band they keep these and, for strategies that are bands, no others.
+        overlap: share of the kept outliers above the 5 % quantile of ID-validation confidence.
+        reason: one sentence on how they were chosen.
+        warning: one sentence where the overlap is high, else empty.
+    """
+
+    kept: Mask
+    lo: float
+    hi: float
+    overlap: float
+    reason: str
+    warning: str = ""
+
+
+def select(outliers: pd.DataFrame, cfg: config.Filter, id_confidence: ArrayLike, preview: Preview | None = None) -> Selection:
+    """The outliers a detector is retrained on.
+
+    Args:
+        outliers: M rows with id_confidence in [0, 1] and, for the minority strategy, minority_score.
+        cfg: strategy and its numbers.
+        id_confidence: (V,) of ID validation images.
+        preview: what `auto` compares bands by.
+
+    Raises:
+        BadConfig: no such strategy, or lo > hi.
+        EmptySelection: nothing is kept; says where the confidences lie and which bands would keep how many.
+    """
+    if cfg.strategy not in STRATEGIES:
+        raise BadConfig(f"filter.strategy is {cfg.strategy!r}; it takes one of {', '.join(STRATEGIES)}.")
+    known = np.asarray(id_confidence, dtype=np.float64)
+    if len(known) == 0:
+        raise BadInput("a filter needs the id_confidence of ID validation images, and there are none; raise data.validation_share.")
+    kept, reason = STRATEGIES[cfg.strategy](Candidates(outliers, known, preview), cfg)
+    return _selection(outliers["id_confidence"].to_numpy(dtype=np.float64), known, kept, reason)
+
+
+def overlap(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> float:
+    """Share of outliers above the 5 % quantile of ID-validation confidence: those that pass for ID; 0 where there are none."""
+    outliers, known = np.asarray(outlier_confidence), np.asarray(id_confidence)
+    return float((outliers > np.quantile(known, OVERLAP_QUANTILE)).mean()) if len(outliers) else 0.0
+
+
+def sweep(outliers: pd.DataFrame, id_confidence: ArrayLike, preview: Preview, *, steps: int = 11, quantiles: bool = False) -> pd.DataFrame:
+    """Preview figures over all bands.
+
+    Args:
+        id_confidence: (V,) of ID validation images.
+        preview: see `Preview`.
+        steps: number of evenly spaced limits in [0, 1]; each pair lo < hi is a band.
+        quantiles: the limits are quantiles of the ID-validation confidence instead of confidences.
+
+    Returns:
+        A row a band that keeps any outlier: lo, hi (as given), kept (count), overlap, and the preview's figures.
+    """
+    confidence, known = outliers["id_confidence"].to_numpy(dtype=np.float64), np.asarray(id_confidence, dtype=np.float64)
+    limits = np.linspace(0, 1, steps)
+    rows = []
+    for lo, hi in ((lo, hi) for lo in limits for hi in limits if lo < hi):
+        kept = _between(confidence, *(_id_band(known, lo, hi) if quantiles else (lo, hi)))
+        if kept.any():
+            share = overlap(confidence[kept], known)
+            rows.append({"lo": lo, "hi": hi, "kept": int(kept.sum()), "overlap": share, **preview(kept)})
+    return pd.DataFrame(rows)
+
+
+def auto_bands(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> list[tuple[float, float]]:
+    """The bands that `auto` compares: (lo, hi) in id_confidence; no two keep the same outliers, none keeps a handful."""
+    outliers, known = np.asarray(outlier_confidence, dtype=np.float64), np.asarray(id_confidence, dtype=np.float64)
+    lows = [0.0, *np.quantile(outliers, AUTO_LOWS[1:])]
+    highs = [*np.quantile(known, AUTO_HIGHS[:-1]), 1.0]
+    bands: dict[bytes, tuple[float, float]] = {}
+    for lo, hi in [*((float(lo), float(hi)) for lo in lows for hi in highs if lo < hi), MID, LOW, HIGH]:
+        kept = _between(outliers, lo, hi)
+        if kept.mean() >= AUTO_LEAST:
+            bands.setdefault(kept.tobytes(), (lo, hi))
+    return list(bands.values())
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a strategy chooses from: M outliers, (V,) confidences of ID validation, and the preview."""
+
+    outliers: pd.DataFrame
+    known: Floats
+    preview: Preview | None
+
+    @property
+    def confidence(self) -> Floats:
+        """(M,) id_confidence."""
+        return self.outliers["id_confidence"].to_numpy(dtype=np.float64)
+
+
+def _all(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
+    return np.ones(len(candidates.outliers), dtype=bool), "no filter: every outlier is kept"
+
+
+def _band(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
+    _check_band(cfg)
+    return _between(candidates.confidence, cfg.lo, cfg.hi), f"id_confidence from {cfg.lo:g} to {cfg.hi:g}"
+
+
+def _quantile(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
+    _check_band(cfg)
+    lo, hi = _id_band(candidates.known, cfg.lo, cfg.hi)
+    where = f"id_confidence from {lo:.3f} to {hi:.3f}: quantiles {cfg.lo:g} and {cfg.hi:g} of ID validation"
+    return _between(candidates.confidence, lo, hi), where
+
+
+def _paper_band(name: str, limits: tuple[float, float]) -> "Strategy":
+    """One of Table 2's bands, whatever `filter.lo` and `filter.hi` are."""
+
+    def strategy(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
+        return _between(candidates.confidence, *limits), f"the paper's {name} band: id_confidence from {limits[0]:g} to {limits[1]:g}"
+
+    return strategy
+
+
+def _id_mid(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
+    """The paper's Mid in this run's own units: above what is far away, and below all but a twentieth of ID.
+
+    Table 2 puts Mid between the middle of the outliers' own range and the ID images; the confidences at which these lie differ
+    from detector to detector, the quantiles do not.
+    """
+    hi = float(np.quantile(candidates.known, OVERLAP_QUANTILE))
+    below = candidates.confidence[candidates.confidence <= hi]
+    lo = float(np.median(below)) if len(below) else 0.0
+    where = f"id_confidence from {lo:.3f} to {hi:.3f}: the upper half of the outliers below the 5 % quantile of ID validation"
+    return _between(candidates.confidence, lo, hi), where
+
+
+def _random(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
+    count = _count(candidates, cfg)
+    rng = np.random.default_rng(derive_seed("filter", cfg.seed))
+    return _rows(rng.permutation(len(candidates.outliers))[:count], candidates), f"{count:,} at random, seed {cfg.seed}"
+
+
+def _minority(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
+    count = _count(candidates, cfg)
+    order = np.argsort(-candidates.outliers["minority_score"].to_numpy(), kind="stable")
+    return _rows(order[:count], candidates), f"the {count:,} with the highest minority score"
+
+
+def _auto(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
+    """The band with the least previewed FPR95 on validation data."""
+    if candidates.preview is None:
+        raise BadInput("the auto filter compares bands by a preview on validation data; pass one to `select`.")
+    fpr95 = {
+        (lo, hi): candidates.preview(_between(candidates.confidence, lo, hi))["fpr95"]
+        for lo, hi in auto_bands(candidates.confidence, candidates.known)
+    }
+    lo, hi = min(fpr95, key=lambda band: fpr95[band])
+    return _between(candidates.confidence, lo, hi), (
+        f"id_confidence from {lo:.3f} to {hi:.3f}: the least FPR95 of {len(fpr95)} bands in a head-only preview on validation data "
+        f"({fpr95[lo, hi]:.3f}; all outliers {fpr95[0.0, 1.0]:.3f})"
+    )
+
+
+Strategy = Callable[[Candidates, config.Filter], tuple[Mask, str]]
+
+STRATEGIES: dict[str, Strategy] = {
+    "all": _all,
+    "random": _random,
+    "band": _band,
+    "quantile": _quantile,
+    "auto": _auto,
+    "high": _paper_band("High", HIGH),
+    "mid": _paper_band("Mid", MID),
+    "low": _paper_band("Low", LOW),
+    "q-mid": _id_mid,
+    "minority": _minority,
+}
+
+
+def _between(confidence: Floats, lo: float, hi: float) -> Mask:
+    return (confidence >= lo) & (confidence <= hi)
+
+
+def _id_band(known: Floats, lo: float, hi: float) -> tuple[float, float]:
+    """Confidences at two quantiles of ID validation; the ends 0 and 1 stay open, for outliers beyond all ID images."""
+    return (float(np.quantile(known, lo)) if lo > 0 else 0.0, float(np.quantile(known, hi)) if hi < 1 else 1.0)
+
+
+def _rows(rows: NDArray[np.int64], candidates: Candidates) -> Mask:
+    kept = np.zeros(len(candidates.outliers), dtype=bool)
+    kept[rows] = True
+    return kept
+
+
+def _count(candidates: Candidates, cfg: config.Filter) -> int:
+    """How many `random` and `minority` keep: as set, else as many as the band."""
+    _check_band(cfg)
+    return cfg.count if cfg.count is not None else int(_between(candidates.confidence, cfg.lo, cfg.hi).sum())
+
+
+def _check_band(cfg: config.Filter) -> None:
+    if cfg.lo > cfg.hi:
+        raise BadConfig(f"filter.lo = {cfg.lo:g} lies above filter.hi = {cfg.hi:g}; nothing can be between them. Swap the two.")
+
+
+def _selection(confidence: Floats, known: Floats, kept: Mask, reason: str) -> Selection:
+    if not kept.any():
+        raise EmptySelection(_no_outlier(confidence, known, reason))
+    share = overlap(confidence[kept], known)
+    warning = ""
+    if share > OVERLAP_LIMIT:
+        warning = (
+            f"{share:.0%} of the {kept.sum():,} kept outliers look as much like ID as 95 % of ID validation images do; "
+            "trained as outliers they teach the detector to reject ID. A lower upper limit keeps fewer of them."
+        )
+    return Selection(kept, float(confidence[kept].min()), float(confidence[kept].max()), share, reason, warning)
+
+
+def _no_outlier(confidence: Floats, known: Floats, reason: str) -> str:
+    """What to do when a filter keeps nothing."""
+    n = len(confidence)
+    if n == 0:
+        return "there are no outliers to filter; raise synthesise.count."
+    limit = float(np.quantile(known, OVERLAP_QUANTILE))
+    p10, p50, p90 = np.quantile(confidence, [0.1, 0.5, 0.9])
+    bands = [(p10, p90), (p50, 1.0), (0.0, p50), (0.0, limit)]
+    # limits are rounded outwards, so that the band as printed keeps what it says
+    printed = [(np.floor(lo * 1000) / 1000, np.ceil(hi * 1000) / 1000) for lo, hi in bands]
+    counts = ", ".join(f"{lo:.3f}..{hi:.3f} keeps {_between(confidence, lo, hi).sum():,}" for lo, hi in printed)
+    return (
+        f"filter ({reason}) keeps 0 of {n:,} outliers: their id_confidence lies in {confidence.min():.3f}..{confidence.max():.3f}, "
+        f"and 95 % of ID validation above {limit:.3f}. Of the bands, {counts}; or let filter.strategy = auto choose one."
+    )
