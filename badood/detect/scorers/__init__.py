@@ -1,0 +1,5 @@
+"""Post-hoc scorers, one a file: activations -> anomaly, larger = more OOD."""
+
+from badood.detect.scorers.base import Scorer, scorer
+
+__all__ = ["Scorer", "scorer"]
