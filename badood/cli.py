@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -13,7 +13,12 @@ from badood.core.errors import BadConfig, BadInput, BadOODError
 from badood.core.progress import Terminal
 from badood.pipeline.runs import as_json
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Bad-OOD: synthesise outliers, find the harmful ones, retrain.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Bad-OOD: synthesise outliers, find the harmful ones, retrain.",
+)
 runs_app = typer.Typer(no_args_is_help=True, help="List, show and delete runs.")
 app.add_typer(runs_app, name="runs")
 
@@ -63,7 +68,9 @@ def run(
         print(as_json(record))
         return
     _print_filters(record)
-    print(f"run {finished.id} in {finished.folder}: {record['totals']['wall_seconds']:.0f} s, {record['totals']['peak_rss_mb']:.0f} MB at most")
+    print(
+        f"run {finished.id} in {finished.folder}: {record['totals']['wall_seconds']:.0f} s, {record['totals']['peak_rss_mb']:.0f} MB at most"
+    )
 
 
 @app.command()
@@ -138,6 +145,34 @@ def evaluate(
         print(as_json(record))
     else:
         _print_filters(record)
+
+
+@app.command()
+def export(
+    run: RunName,
+    path: Annotated[Path, typer.Argument(help="File or folder to write.")],
+    kind: Annotated[
+        Literal["folder", "parquet", "csv", "report"],
+        typer.Option("--as", help="Image folder, parquet for Hugging Face datasets, scores, HTML."),
+    ] = "folder",
+    band: Annotated[
+        tuple[float, float] | None, typer.Option(help="Only outliers with LO <= id_confidence <= HI; the band shown in a report.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """A run's outliers for other tools, or a report of the run as one HTML file."""
+    from badood.explore.export import EXPORTS
+    from badood.explore.finished import finished
+    from badood.explore.queries import Filters
+    from badood.explore.report import write_report
+
+    found = finished(run)
+    if kind == "report":
+        written = write_report(found, path, band)
+    else:
+        ids = None if band is None else found.outliers.ids(Filters(id_confidence=band)).tolist()
+        written = EXPORTS[kind](found.outliers, path, ids)
+    print(as_json({"written": str(written)}) if json else f"wrote {written}")
 
 
 @runs_app.command("list")

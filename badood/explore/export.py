@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,6 +72,14 @@ def export_parquet(outliers: Outliers, out: Path, ids: Sequence[int] | None = No
             if len(keep):
                 writer.write_batch(keep)
     return out
+
+
+EXPORTS: dict[str, Callable[[Outliers, Path, Sequence[int] | None], Path]] = {
+    "folder": export_folder,
+    "parquet": export_parquet,
+    "csv": export_csv,
+}
+"""The kinds of export by name."""
 
 
 def _selected(ids: Sequence[int] | None) -> Filters:
