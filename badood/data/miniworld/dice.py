@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from badood.core.noise import Noise
 from badood.data.miniworld.shapes import Field
@@ -14,6 +15,14 @@ class Dice:
 
     noise: Noise
     prefix: str = ""
+
+    def take(self, rows: NDArray[np.int64]) -> "Dice":
+        """The draws of some of the images."""
+        return Dice(self.noise.take(rows), self.prefix)
+
+    def called(self, prefix: str) -> "Dice":
+        """Other draws for the same images."""
+        return Dice(self.noise, prefix)
 
     def between(self, low: float, high: float, *name: object) -> Field:
         """(B, 1, 1) uniform in [low, high]."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from badood.data.miniworld.canvas import Canvas
 from badood.data.miniworld.id_objects import BRIGHT, Painter
-from badood.data.miniworld.shapes import both, box, circle, cut, ellipse, half_plane, join, limb, melt, polygon, ring, rotate
+from badood.data.miniworld.shapes import Point, both, box, circle, cut, ellipse, half_plane, join, limb, melt, polygon, ring, rotate
 
 
 def guitar(c: Canvas) -> None:
@@ -193,21 +193,10 @@ def crown(c: Canvas) -> None:
     x, y, dice = c.x, c.y, c.dice
     gold, jewel = dice.colour("gold", (240, 190, 60), (220, 170, 90), (200, 200, 214)), dice.colour("jewel", *BRIGHT)
     high = dice.between(0.42, 0.6, "high")
-    tips = [(-0.88, high), (-0.46, high + 0.1), (0.0, high + 0.2), (0.46, high + 0.1), (0.88, high)]
-    corners = [
-        (-0.72, -0.6),
-        tips[0],
-        (-0.6, -0.05),
-        tips[1],
-        (-0.2, 0.0),
-        tips[2],
-        (0.2, 0.0),
-        tips[3],
-        (0.6, -0.05),
-        tips[4],
-        (0.72, -0.6),
-    ]
-    c.paint(polygon(x, y, corners, 0.03), gold, round=0.2)
+    tips: list[Point] = [(-0.88, high), (-0.46, high + 0.1), (0.0, high + 0.2), (0.46, high + 0.1), (0.88, high)]
+    between: list[Point] = [(-0.6, -0.05), (-0.2, 0.0), (0.2, 0.0), (0.6, -0.05)]
+    teeth = [corner for pair in zip(tips, [*between, (0.72, -0.6)], strict=True) for corner in pair]
+    c.paint(polygon(x, y, [(-0.72, -0.6), *teeth], 0.03), gold, round=0.2)
     for tip in tips:
         c.paint(circle(x, y, tip, 0.1), jewel, round=0.1)
     c.paint(box(x, y, (0.0, -0.6), 0.78, 0.14, 0.05), gold * 0.88, round=0.12)

@@ -91,8 +91,11 @@ def _paint(plan: Plan, size: int) -> Field:
     back = props(backdrop(x, y, 2 / size, dice), x, y, 2 / size, dice)
     back = shadow(back, x, y, foot, scale, dice)
     front, alpha = _object(plan, Pose(scale, foot, dice.either("mirror"), dice.between(-0.16, 0.16, "tilt")), x, y, dice)
-    if dice.chance(_COMPANIONS, "companion").any():
-        front, alpha = _with_companion(front, alpha, plan, x, y, dice, scale=scale, foot=foot)
+    second = np.flatnonzero(dice.chance(_COMPANIONS, "companion"))
+    if len(second):
+        posed = _beside(scale[second], (foot[0][second], foot[1][second]), dice.take(second))
+        behind, cover = _object(plan.take(second), posed, x[second], y[second], dice.take(second).called("companion"))
+        front[:, second], alpha[second] = _over(front[:, second], alpha[second], behind, cover)
     picture = Picture(x, y, back, front, alpha)
     if not plan.covariate[0]:
         return picture.flat()
@@ -124,20 +127,19 @@ def _painted(name: str, pose: Pose, x: Field, y: Field, dice: Dice) -> Canvas:
     return canvas
 
 
-def _with_companion(
-    front: Field, alpha: Field, plan: Plan, x: Field, y: Field, dice: Dice, *, scale: Field, foot: tuple[Field, Field]
-) -> tuple[Field, Field]:
-    """Some images show a second, smaller one of the same class, partly behind the first."""
-    there = dice.chance(_COMPANIONS, "companion")
-    side = dice.either("companion side")
-    place = (foot[0] + side * dice.between(0.5, 0.62, "companion x"), foot[1] + dice.between(0.02, 0.16, "companion y"))
-    pose = Pose(
+def _beside(scale: Field, foot: tuple[Field, Field], dice: Dice) -> Pose:
+    """The pose of a second, smaller object, partly behind the first."""
+    x = foot[0] + dice.either("companion side") * dice.between(0.5, 0.62, "companion x")
+    return Pose(
         scale * dice.between(0.42, 0.55, "companion scale"),
-        place,
+        (x, foot[1] + dice.between(0.02, 0.16, "companion y")),
         dice.either("companion mirror"),
         dice.between(-0.2, 0.2, "companion tilt"),
     )
-    behind, cover = _object(plan, pose, x, y, Dice(dice.noise, "companion"))
-    cover = cover * there
-    both = alpha + cover * (1 - alpha)
-    return np.where(both > 0, (alpha * front + (1 - alpha) * cover * behind) / np.maximum(both, 1e-6), front), both
+
+
+def _over(front: Field, alpha: Field, behind: Field, cover: Field) -> tuple[Field, Field]:
+    """RGB and coverage of one layer over another."""
+    rest = cover * (1 - alpha)
+    union = alpha + rest
+    return np.where(union > 0, (alpha * front + rest * behind) / np.maximum(union, 1e-6), front), union

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from badood.data.record import ImageSet
 
-_CHUNK = 64  # neighbouring rows rendered together at the first read of one of them
+_CHUNK = 256  # neighbouring rows rendered together at the first read of one of them
 Render = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 """(M,) rows -> (M, size, size, 3) uint8."""
 

@@ -46,7 +46,7 @@ def backdrop(x: Field, y: Field, pixel: float, dice: Dice) -> Field:
     """(3, B, H, W) sky, a far hill or a sun, and ground; x, y run over [-1, 1] of the picture."""
     sky, ground = dice.colour("sky", *_SKIES), dice.colour("ground", *_GROUNDS)
     height = (y + 1) / 2
-    rgb = sky * (0.86 + 0.2 * height)
+    rgb: Field = sky * (0.86 + 0.2 * height)
     glow = np.exp(-4 * length(x - dice.between(-0.7, 0.7, "glow x"), y - dice.between(0.1, 0.8, "glow y")) ** 2)
     rgb = rgb + (np.float32(1.0) - rgb) * glow * dice.between(0.1, 0.5, "glow")
     hill = ellipse(x, y, (dice.between(-0.9, 0.9, "hill x"), -0.5), dice.between(0.7, 1.3, "hill w"), dice.between(0.25, 0.75, "hill h"))

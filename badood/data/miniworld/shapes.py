@@ -5,11 +5,13 @@ shape in B images with B different proportions. Source of the formulas: Quilez, 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
+"""(B, H, W), float32."""
 Number = Field | float
 Point = tuple[Number, Number]
 

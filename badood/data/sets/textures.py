@@ -39,10 +39,10 @@ def textures(path: Path | None, split: str, *, count: int, seed: int = 0, size: 
 def _texture(kind: str, dice: Dice, size: int) -> NDArray[np.uint8]:
     """(1, size, size, 3) uint8."""
     ticks = np.linspace(-1, 1, size, dtype=np.float32)
-    y, x = (axis[None] for axis in np.meshgrid(ticks, ticks, indexing="ij"))
+    down, across = (axis[None] for axis in np.meshgrid(ticks, ticks, indexing="ij"))
     bend = dice.between(0.1, 0.5, "bend")
-    x = x + bend * np.sin(3 * y + dice.between(0, 6, "bend y"))
-    y = y + bend * np.sin(3 * x + dice.between(0, 6, "bend x"))
+    x: Field = across + bend * np.sin(3 * down + dice.between(0, 6, "bend y"))
+    y: Field = down + bend * np.sin(3 * x + dice.between(0, 6, "bend x"))
     u, v = rotate(x, y, dice.between(0, 3.14, "angle"))
     wave = _PATTERNS[kind](u, v, dice.between(4, 14, "width"))
     first, second, third = (dice.noise.uniform((3,), name).numpy().T[:, :, None, None] for name in ("first", "second", "third"))
