@@ -11,6 +11,7 @@ from badood.config import Encoder as EncoderSettings
 from badood.core import weights
 from badood.core.compute import Compute
 from badood.core.progress import Progress
+from badood.encode.vit import load_published
 
 # ImageNet statistics, with which MoCo-v3 and every preset's encoder were trained
 MEAN = (0.485, 0.456, 0.406)
@@ -87,11 +88,14 @@ def encode(
 
 
 def load_encoder(path: Path, cfg: EncoderSettings) -> Encoder:
-    """An encoder with the weights of a safetensors file.
+    """The encoder of a weights file: our safetensors, or a published MoCo-v3 checkpoint (`.pth.tar`).
 
     Raises:
-        BadWeights: the file does not fit the settings.
+        BadWeights: the file is missing, holds code, or does not fit the settings; every tensor that does not fit is named.
     """
     encoder = Encoder(cfg)
-    weights.load_strict(encoder, weights.read(path), path)
+    if path.suffix == ".safetensors":
+        weights.load_strict(encoder, weights.read(path), path)
+    else:
+        load_published(encoder, weights.read_entry(path, "state_dict"), path)
     return encoder

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from badood.benchmark.conformance.engine import LONG, Case, Check, family, replay
+from badood.benchmark.conformance.mocov3 import representation
 from badood.core.errors import BadInput
 from badood.core.training import EMA
 from badood.core.weights import load_strict, read_entry
@@ -184,3 +185,4 @@ def rdm_published(case: Case, check: Check) -> None:
         rdm = recorded_rdm(case, state, ema=ema)
         grid = ddim_grid(rdm.schedule, case.config["S"])
         check.close(name, ddim(rdm.frozen(label), start, grid, noise=replay(lambda *tag: start)), LONG)
+    check.close("rep", representation(case.config["vit"], state, case.input("images"), case.compute, prefix="pretrained_encoder."))

@@ -1,0 +1,56 @@
+"""Cases of the VQGAN tokenizer in RCG's layout."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from badood import config
+from badood.benchmark.conformance.engine import LONG, Case, Check, family
+from badood.core.weights import load_strict
+from badood.decode.vqgan import VQGAN
+
+
+def recorded_vqgan(case: Case, state: dict[str, Tensor]) -> VQGAN:
+    """The tokenizer of a case's header with the weights of a state dict."""
+    sizes: dict[str, Any] = case.config["vq"]
+    vqgan = VQGAN.of(
+        config.Tokenizer(
+            image_size=sizes["resolution"],
+            channels=sizes["ch"],
+            multipliers=sizes["ch_mult"],
+            blocks=sizes["num_res_blocks"],
+            code_dim=sizes["z_channels"],
+            codes=sizes["n_embed"],
+            epochs=1,
+            batch_size=2,
+            lr=1,
+        )
+    )
+    load_strict(vqgan, state, case.path)
+    return case.compute.inference(vqgan)
+
+
+@family("mage_vqgan")
+@torch.no_grad()
+def mage_vqgan(case: Case, check: Check) -> None:
+    """Image -> codes -> image."""
+    vqgan = recorded_vqgan(case, case.state())
+    images, given = case.input("images"), case.input("code_indices")
+    height = images.shape[2] // vqgan.shrink
+    z = vqgan.encode_continuous(images)
+    quantised, indices = vqgan.encode(images)
+    check.close("encoder_out", z, LONG)
+    check.close("indices", indices)
+    check.close("quantised", quantised, LONG)
+    check.close("reconstruction", vqgan.decode(quantised), LONG)
+    check.close("codebook_entry", vqgan.vectors(given, height), LONG)
+    check.close("decoded", vqgan.decode(vqgan.vectors(given, height)), LONG)
+    check.close("commit_loss", legacy_commitment(z, quantised), LONG)
+    check.remark("commit_loss in the original's legacy order of beta is computed by the check; the product's codebook follows by k-means")
+
+
+def legacy_commitment(z: Tensor, quantised: Tensor, beta: float = 0.25) -> Tensor:
+    """Codebook loss of VectorQuantizer2 with legacy=True: beta weighs the codebook's half, not the encoder's."""
+    return (1 + beta) * F.mse_loss(quantised, z)
