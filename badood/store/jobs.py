@@ -103,14 +103,17 @@ def requeue(database: Database, job_id: int) -> bool:
     return _change(database, job_id, again, state="queued", cancel_requested=False, error=None, finished_at=None, worker_id=None, pid=None)
 
 
+def own_id() -> str:
+    """The id of this process as a worker."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 def register_worker(database: Database) -> str:
     """Enter this process as a worker; its id."""
-    host, pid = socket.gethostname(), os.getpid()
-    worker_id = f"{host}:{pid}"
     with database.session() as session:
-        session.execute(delete(Worker).where(Worker.id == worker_id))
-        session.add(Worker(id=worker_id, host=host, pid=pid))
-    return worker_id
+        session.execute(delete(Worker).where(Worker.id == own_id()))
+        session.add(Worker(id=own_id(), host=socket.gethostname(), pid=os.getpid()))
+    return own_id()
 
 
 def beat(database: Database, worker_id: str) -> None:

@@ -1,0 +1,75 @@
+"""What the companion process answers, and its loop: `python -m badood.jobs.answers`, started by `jobs.companion`."""
+
+import base64
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TextIO
+
+import torch
+
+from badood.config import Filter
+from badood.core.errors import BadOODError
+from badood.pipeline.method import Method
+from badood.pipeline.runs import open_run
+from badood.pipeline.table import png
+
+
+@lru_cache(maxsize=2)
+def _method(run: str) -> Method:
+    return Method(open_run(run))
+
+
+def ping() -> str:
+    """Nothing, but by then the networks' code is loaded."""
+    return "here"
+
+
+def preview(run: str, filter: dict[str, Any]) -> dict[str, Any]:
+    """FPR95, AUROC and AUPR on validation data of a head-only retrain on what a filter keeps; kept, lo, hi, overlap."""
+    method = _method(run)
+    chosen = method.selection(Filter(**filter))
+    figures = method.preview(chosen.kept)
+    return figures | {"kept": int(chosen.kept.sum()), "lo": chosen.lo, "hi": chosen.hi, "overlap": chosen.overlap}
+
+
+def suggest(run: str) -> dict[str, Any]:
+    """The auto band: lo, hi, kept, reason."""
+    chosen = _method(run).selection(Filter(strategy="auto"))
+    return {"lo": chosen.lo, "hi": chosen.hi, "kept": int(chosen.kept.sum()), "reason": chosen.reason}
+
+
+def id_image(run: str, row: int) -> str:
+    """An ID training image by its row, as base64 of a PNG."""
+    images = _method(run).images
+    pixels = images.pixels(images.train.take(torch.tensor([row]).numpy()))[0]
+    return base64.b64encode(png(pixels.numpy())).decode()
+
+
+ANSWERS: dict[str, Callable[..., Any]] = {"ping": ping, "preview": preview, "suggest": suggest, "id_image": id_image}
+
+
+def answer(line: str) -> dict[str, Any]:
+    """The reply to one line; an error of the question is part of the reply."""
+    message = json.loads(line)
+    try:
+        return {"answer": ANSWERS[message["question"]](**message["arguments"])}
+    except BadOODError as error:
+        return {"error": str(error)}
+    except Exception as error:  # the process lives on: the next question may be a good one
+        traceback.print_exc()
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def serve(questions: TextIO, replies: TextIO) -> None:
+    """Answer until the caller closes its end, as it does when it ends."""
+    for line in questions:
+        print(json.dumps(answer(line)), file=replies, flush=True)
+
+
+if __name__ == "__main__":
+    # what a library prints must not get between the replies
+    replies, sys.stdout = sys.stdout, sys.stderr
+    serve(sys.stdin, replies)

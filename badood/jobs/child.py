@@ -1,0 +1,73 @@
+"""The process that does one job: `python -m badood.jobs.child NUMBER`, started by a worker."""
+
+import os
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+
+from badood.core.errors import BadOODError
+from badood.jobs.kinds import job_kind
+from badood.store import Database, jobs, open_database
+
+_WRITE_SECONDS = 0.5
+"""Between two reports of the same stage."""
+
+_NICENESS = 10
+"""Below the dashboard, so that pages answer while a training runs."""
+
+
+@dataclass
+class Reported:
+    """A `Progress` that writes to the job's record, with the time left of the stage."""
+
+    database: Database
+    job_id: int
+    _stage: str = ""
+    _began: float = 0.0
+    _first: int = 0
+    _wrote: float = field(default=float("-inf"))
+
+    def update(self, stage: str, step: int, total: int, **figures: float) -> None:
+        """Write, at most twice a second but always the first and the last step of a stage."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._began, self._first, self._wrote = stage, now, step, float("-inf")
+        if step < total and now - self._wrote < _WRITE_SECONDS:
+            return
+        self._wrote = now
+        done = step - self._first  # a resumed training starts in the middle
+        left = (now - self._began) / done * (total - step) if done > 0 else None
+        jobs.progress(self.database, self.job_id, stage=stage, step=step, total=total, figures=figures, eta_seconds=left)
+
+
+def do(job_id: int) -> int:
+    """Do the job and write down how it ended; the process's exit code."""
+    database = open_database()
+    job = jobs.get(database, job_id)
+    try:
+        result = job_kind[job.kind](job.arguments, Reported(database, job_id))
+    except BadOODError as error:
+        traceback.print_exc()
+        jobs.finish(database, job_id, "failed", error=str(error))
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        jobs.finish(database, job_id, "failed", error=f"{type(error).__name__}: {error}")
+        return 1
+    jobs.finish(database, job_id, "done", result=result)
+    return 0
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its worker is gone, so that no training goes on that nobody can see or cancel."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    os.nice(_NICENESS)
+    sys.exit(do(int(sys.argv[1])))

@@ -1,0 +1,91 @@
+"""Handing in work. The record of a job is in the database; the queue only carries its number to a worker."""
+
+import json
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from huey import Huey, RedisHuey, SqliteHuey
+from huey.api import TaskWrapper
+from huey.registry import Message
+from huey.serializer import Serializer
+
+from badood.core.artefacts import home
+from badood.core.errors import BadInput
+from badood.store import Database, jobs, open_database
+from badood.store.tables import Job
+
+
+class JsonMessages(Serializer):
+    """Messages as JSON. Huey pickles them by default, and whoever can write to the queue could then run code."""
+
+    def _serialize(self, data: Message) -> bytes:
+        return json.dumps(data).encode()
+
+    def _deserialize(self, data: bytes) -> Message:
+        return Message(*json.loads(data))
+
+
+def queue_url() -> str:
+    """`BADOOD_QUEUE_URL` (redis://...), else the file `queue.sqlite` in `BADOOD_HOME`."""
+    return os.environ.get("BADOOD_QUEUE_URL") or str(home() / "queue.sqlite")
+
+
+def open_task() -> TaskWrapper:
+    """The one task `perform(job_id)` on the queue at `queue_url()`; calling it hands in, its `huey` is the queue."""
+    return _open(queue_url())
+
+
+@lru_cache(maxsize=8)
+def _open(url: str) -> TaskWrapper:
+    settings: dict[str, Any] = {"results": False, "serializer": JsonMessages()}
+    if url.startswith(("redis://", "rediss://")):
+        queue: Huey = RedisHuey("badood", url=url, **settings)
+    elif "://" in url:
+        raise BadInput(f"BADOOD_QUEUE_URL is {url!r}; give redis://HOST:PORT/NUMBER, or unset it for a file in BADOOD_HOME.")
+    else:
+        home().mkdir(parents=True, exist_ok=True)
+        queue = SqliteHuey("badood", filename=url, **settings)
+    return queue.task(name="perform")(_perform)
+
+
+def _perform(job_id: int) -> None:
+    # only a worker gets here; whoever hands in work need not load what does it
+    from badood.jobs.worker import perform
+
+    perform(job_id)
+
+
+def submit(kind: str, arguments: Mapping[str, Any], run_id: str | None = None, database: Database | None = None) -> Job:
+    """Hand in a job.
+
+    Args:
+        kind: a name of `jobs.kinds`. arguments: its arguments, as JSON takes them. run_id: the run it belongs to.
+    """
+    job = jobs.create(database or open_database(), kind, arguments, run_id)
+    open_task()(job.id)
+    return job
+
+
+def cancel(job_id: int, database: Database | None = None) -> None:
+    """End a job: one that waits at once, one that runs within two seconds."""
+    jobs.request_cancel(database or open_database(), job_id)
+
+
+def resume(job_id: int, database: Database | None = None) -> None:
+    """Hand in a job again that was cut off; what it finished is found and not done again.
+
+    Raises:
+        BadInput: it is done, or not over.
+    """
+    store = database or open_database()
+    if not jobs.requeue(store, job_id):
+        raise BadInput(f"job {job_id} is {jobs.get(store, job_id).state}; only a failed, cancelled or interrupted job can be resumed.")
+    open_task()(job_id)
+
+
+def resend(database: Database) -> None:
+    """Hand in every waiting job again, for queues that were lost; a job that comes twice is done once."""
+    for job in reversed(jobs.listed(database, states=["queued"], limit=1000)):
+        open_task()(job.id)
