@@ -177,12 +177,19 @@ def rdm_ema(case: Case, check: Check) -> None:
 @family("rdm_published")
 @torch.no_grad()
 def rdm_published(case: Case, check: Check) -> None:
-    """The checkpoint layout of RCG's main_rdm.py, with averaged and with raw weights, and the encoder inside it."""
+    """The checkpoint layout of RCG's main_rdm.py, with averaged and with raw weights, and the encoder inside it.
+
+    Beside the checkpoint may lie the same one with its arguments stored in another way.
+    """
     path = case.companion()
-    state = read_entry(path, "model")
-    start, label = case.input("x_T"), case.input("class_label")
-    for name, ema in (("ddim_sample_ema", True), ("ddim_sample_raw", False)):
-        rdm = recorded_rdm(case, state, ema=ema)
-        grid = ddim_grid(rdm.schedule, case.config["S"])
-        check.close(name, ddim(rdm.frozen(label), start, grid, noise=replay(lambda *tag: start)), LONG)
-    check.close("rep", representation(case.config["vit"], state, case.input("images"), case.compute, prefix="pretrained_encoder."))
+    for variant in sorted(path.parent.glob(f"{path.stem}*.pth")):
+        state = read_entry(variant, "model")
+        for name, ema in (("ddim_sample_ema", True), ("ddim_sample_raw", False)):
+            check.close(name, _sample(case, recorded_rdm(case, state, ema=ema)), LONG)
+        check.close("rep", representation(case.config["vit"], state, case.input("images"), case.compute, prefix="pretrained_encoder."))
+
+
+def _sample(case: Case, rdm: RDM) -> Tensor:
+    start = case.input("x_T")
+    grid = ddim_grid(rdm.schedule, case.config["S"])
+    return ddim(rdm.frozen(case.input("class_label")), start, grid, noise=replay(lambda *tag: start))
