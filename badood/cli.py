@@ -237,7 +237,7 @@ def _print_filters(record: dict[str, Any]) -> None:
     table = Table("filter", "kept", "overlap", "FPR95", "AUROC", "AUPR", "ID acc.", title="mean over the OOD sets, %")
     for name, row in record["metrics"].items():
         if "empty" in row:
-            table.add_row(name, "0", "", row["empty"].split(":")[0])
+            table.add_row(name, "0", "", "keeps none")
             continue
         figures = [f"{100 * row[key]:.2f}" for key in ("fpr95", "auroc", "aupr", "id_accuracy")]
         table.add_row(name, f"{row['kept']:,}", f"{row['overlap']:.2f}", *figures)

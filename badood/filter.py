@@ -108,7 +108,7 @@ def auto_bands(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> list[
     lows = [0.0, *np.quantile(outliers, AUTO_LOWS[1:])]
     highs = [*np.quantile(known, AUTO_HIGHS[:-1]), 1.0]
     bands: dict[bytes, tuple[float, float]] = {}
-    for lo, hi in [*((float(lo), float(hi)) for lo in lows for hi in highs if lo < hi), MID, LOW, HIGH]:
+    for lo, hi in [(0.0, 1.0), *((float(lo), float(hi)) for lo in lows for hi in highs if lo < hi), MID, LOW, HIGH]:
         kept = _between(outliers, lo, hi)
         if kept.mean() >= AUTO_LEAST:
             bands.setdefault(kept.tobytes(), (lo, hi))

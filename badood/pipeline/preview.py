@@ -43,7 +43,7 @@ def head_metrics(method: "Method", kept: NDArray[np.bool_]) -> dict[str, float]:
         kept: (M,) which outliers take part.
     """
     folder = features(method)
-    load = {name: torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="r")[:]).float() for name in ("train", "validation", "auxiliary")}
+    load = {name: torch.from_numpy(np.load(folder / f"{name}.npy")).float() for name in ("train", "validation", "auxiliary")}
     outliers = torch.from_numpy(np.load(folder / "outliers.npy", mmap_mode="r")[kept]).float()
     detector = method.load_detector(method.first_detector)
     head = train_head(detector, load["train"], torch.from_numpy(np.load(folder / "labels.npy")), outliers, method.cfg.detector)
