@@ -37,14 +37,12 @@ def write_outliers(path: Path, table: pd.DataFrame, images: NDArray[np.uint8]) -
     features["image"] = {"_type": "Image"}
     schema = plain.schema.append(pa.field("image", IMAGE))
     schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    # PNG shrinks a rendered or decoded image to about half
-    rows = int(np.clip(2 * _GROUP_BYTES // max(1, images[:1].nbytes), 16, 2048))
     with pq.ParquetWriter(path, schema) as writer:
-        for first in range(0, len(table), rows):
-            part = plain.slice(first, rows)
+        for first in range(0, len(table), _BATCH):
+            part = plain.slice(first, _BATCH)
             encoded = [
                 {"bytes": png(image), "path": f"{outlier}.png"}
-                for image, outlier in zip(images[first : first + rows], part["outlier_id"].to_pylist(), strict=True)
+                for image, outlier in zip(images[first : first + _BATCH], part["outlier_id"].to_pylist(), strict=True)
             ]
             writer.write_table(part.append_column(pa.field("image", IMAGE), pa.array(encoded, type=IMAGE)).cast(schema))
 
