@@ -6,6 +6,7 @@ Source: Li et al. 2023 (MAGE); Li, Katabi, He 2024 (RCG).
 """
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -96,7 +97,7 @@ class MAGE(nn.Module):
         return self.norm(self.blocks(embedded))
 
     def decode(self, latent: Tensor, masked: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Hidden state of every position.
+        """Hidden state of slot 0 and of every position.
 
         Args:
             latent: (N, 1 + K, width) from `encode`.
@@ -104,14 +105,13 @@ class MAGE(nn.Module):
             kept: (N, K) int64 positions that the encoder saw; none = all, in order.
 
         Returns:
-            (N, L, decoder_width).
+            (N, 1 + L, decoder_width).
         """
         slot, seen = self.decoder_embed(latent).split([1, latent.shape[1] - 1], dim=1)
         if kept is not None:
             seen = slot.expand(-1, self.length, -1).scatter(1, kept[..., None].expand_as(seen), seen)
         full = torch.cat([slot, torch.where(masked[..., None], slot, seen)], dim=1)
-        hidden = self.decoder_blocks(full + self.decoder_pos_embed_learned)
-        return self.decoder_norm(hidden)[:, 1:]
+        return self.decoder_norm(self.decoder_blocks(full + self.decoder_pos_embed_learned))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., decoder_width) -> (..., codes) float32."""
@@ -120,7 +120,7 @@ class MAGE(nn.Module):
 
     def forward(self, ids: Tensor, condition: Tensor) -> Tensor:
         """(N, L) int64 ids where `mask_id` is unknown, (N, dim) representations -> (N, L, codes) logits."""
-        return self.logits(self.decode(self.encode(self.embed(ids, condition)), ids == self.mask_id))
+        return self.logits(self.decode(self.encode(self.embed(ids, condition)), ids == self.mask_id)[:, 1:])
 
 
 def _blocks(width: int, heads: int, depth: int, dropout: float) -> nn.Sequential:
@@ -152,23 +152,26 @@ def mage_loss(mage: MAGE, codes: Tensor, z0: Tensor) -> Loss:
         condition = torch.where(dropped, mage.fake_latent, condition)
         rate = truncated_normal(torch.rand(()).item(), mean=mean, std=0.25, least=least, most=most)
         kept, masked = masks(torch.rand(target.shape, device=device), drop_rate=least, mask_rate=rate)
-        return masked_cross_entropy(mage, target, condition, kept, masked)
+        hidden = masked_hidden(mage, target, condition, kept, masked)
+        return F.cross_entropy(mage.logits(hidden[masked]), target[masked], label_smoothing=0.1)
 
     return loss
 
 
-def masked_cross_entropy(mage: MAGE, target: Tensor, condition: Tensor, kept: Tensor, masked: Tensor) -> Tensor:
-    """Mean smoothed cross-entropy in nats over the masked positions.
+def masked_hidden(mage: MAGE, target: Tensor, condition: Tensor, kept: Tensor, masked: Tensor) -> Tensor:
+    """Hidden state of the decoder in training, where the encoder sees a part of the positions only.
 
     Args:
         target: (N, L) int64 codes. condition: (N, dim).
-        kept: (N, K) int64 positions that the encoder sees. masked: (N, L) bool.
+        kept: (N, K) int64 positions that the encoder sees. masked: (N, L) bool, positions to predict.
+
+    Returns:
+        (N, L, decoder_width).
     """
     embedded = mage.embed(target.masked_fill(masked, mage.mask_id), condition)
     slots = F.pad(kept + 1, (1, 0))  # slot 0 is always seen
     latent = mage.encode(embedded.gather(1, slots[..., None].expand(-1, -1, embedded.shape[2])))
-    hidden = mage.decode(latent, masked, kept)
-    return F.cross_entropy(mage.logits(hidden[masked]), target[masked], label_smoothing=0.1)
+    return mage.decode(latent, masked, kept)[:, 1:]
 
 
 def masks(noise: Tensor, *, drop_rate: float, mask_rate: float) -> tuple[Tensor, Tensor]:
@@ -203,11 +206,21 @@ def load_mage(path: Path, cfg: config.MAGE, *, codes: int, side: int, dim: int) 
     if path.suffix == ".safetensors":
         weights.load_strict(mage, weights.read(path), path)
         return mage.eval()
-    state = read_part(path, "", drop=("pretrained_encoder.", "vqgan."))
-    idle = idle_tensors(mage)
-    weights.check(state, mage.state_dict() | idle, path, "MAGE")
-    weights.load_strict(mage, {name: tensor for name, tensor in state.items() if name not in idle}, path)
+    load_published(mage, read_part(path, ""), path)
     return mage.eval()
+
+
+def load_published(mage: MAGE, state: Mapping[str, Tensor], source: Path) -> None:
+    """Copy the "model" entry of a checkpoint of RCG's main_mage.py into `mage`.
+
+    Raises:
+        BadWeights: a tensor is missing, extra or mis-shaped, one of those that nothing reads included.
+    """
+    # the encoder of z0 and the VQGAN lie in the same file
+    state = {name: tensor for name, tensor in state.items() if not name.startswith(("pretrained_encoder.", "vqgan."))}
+    idle = idle_tensors(mage)
+    weights.check(state, mage.state_dict() | idle, source, "MAGE")
+    weights.load_strict(mage, {name: tensor for name, tensor in state.items() if name not in idle}, source)
 
 
 def idle_tensors(mage: MAGE) -> dict[str, Tensor]:

@@ -1,6 +1,9 @@
 """Parallel decoding: all codes are drawn at once, the least certain are masked again, in a few steps. Source: Chang et al. 2022; RCG."""
 
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -8,6 +11,56 @@ from torch import Tensor
 from badood.config import Decode
 from badood.core.noise import Noise
 from badood.decode.mage import MAGE
+
+Logits = Callable[[Tensor, float], Tensor]
+"""(ids (N, L) int64, weight of the guidance) -> (U, K) float32 guided logits of the U masked positions of all rows, in order."""
+
+
+class Draws(Protocol):
+    """Where the random choices come from."""
+
+    def ids(self, probabilities: Tensor, unknown: Tensor, step: int) -> Tensor:
+        """One id for each of the U masked positions: (U, K), (N, L) bool -> (U,) int64."""
+        ...
+
+    def gumbel(self, unknown: Tensor, step: int) -> Tensor:
+        """(N, L) bool -> (N, L) standard Gumbel noise for the confidence."""
+        ...
+
+
+@dataclass(frozen=True)
+class RowDraws:
+    """Draws that depend on row id, step and position alone, not on the batch."""
+
+    noise: Noise
+
+    def ids(self, probabilities: Tensor, unknown: Tensor, step: int) -> Tensor:
+        """By the inverse CDF, one uniform number a position."""
+        uniform = self.noise.uniform((unknown.shape[1],), "code", step).to(unknown.device)
+        return inverse_cdf(probabilities, uniform[unknown])
+
+    def gumbel(self, unknown: Tensor, step: int) -> Tensor:
+        """Of every position, masked or not."""
+        return self.noise.gumbel((unknown.shape[1],), "confidence", step).to(unknown.device)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did.
+
+    Attributes:
+        unknown: (N, L) bool, masked when the step began.
+        ids: (N, L) int64, an id at every position.
+        chosen: (N, L) float32 probability of the drawn id; infinite where the id was known before.
+        count: (N, 1) int64 positions that the schedule masks again.
+        masked: (N, L) bool, masked again.
+    """
+
+    unknown: Tensor
+    ids: Tensor
+    chosen: Tensor
+    count: Tensor
+    masked: Tensor
 
 
 def decode_codes(mage: MAGE, z: Tensor, cfg: Decode, noise: Noise) -> Tensor:
@@ -19,40 +72,69 @@ def decode_codes(mage: MAGE, z: Tensor, cfg: Decode, noise: Noise) -> Tensor:
     Returns:
         (N, L) int64 codes.
     """
-    ids = torch.full((len(z), mage.length), mage.mask_id, device=z.device)
-    for step in range(cfg.steps):
-        unknown = ids == mage.mask_id
-        probabilities = unknown_logits(mage, ids, z, guidance_at(step, cfg)).softmax(dim=1)
-        draws = noise.uniform((mage.length,), "code", step).to(z.device)
-        drawn = draw(probabilities, draws[unknown])
-        chosen = torch.full_like(draws, torch.inf).masked_scatter(unknown, probabilities.gather(1, drawn[:, None]))
-        ids = ids.masked_scatter(unknown, drawn)
-        gumbel = noise.gumbel((mage.length,), "confidence", step).to(z.device)
-        again = least_certain(chosen, gumbel, temperature_at(step, cfg), still_masked(unknown, step, cfg.steps))
-        result, ids = ids, ids.masked_fill(again, mage.mask_id)
-    return result
+    blank = torch.full((len(z), mage.length), mage.mask_id, device=z.device)
+    for step in decoding_steps(mage_logits(mage, z), RowDraws(noise), cfg, blank, mage.mask_id):
+        ids = step.ids
+    return ids
 
 
-def unknown_logits(mage: MAGE, ids: Tensor, z: Tensor, weight: float) -> Tensor:
-    """Logits of the masked positions, guided away from the unconditional ones; both halves run as one batch.
+def still_masked(unknown: Tensor, step: int, steps: int) -> Tensor:
+    """How many positions stay masked after a step: a cosine schedule, at least one, and at least one fewer than before.
 
     Args:
-        ids: (N, L) int64. z: (N, dim). weight: of the guidance; 0 skips the unconditional half.
+        unknown: (N, L) bool, masked before the step.
 
     Returns:
-        (U, codes) float32, the U masked positions of all rows in order.
+        (N, 1) int64.
     """
-    unknown = ids == mage.mask_id
-    if weight == 0:
-        return mage.logits(_hidden(mage, ids, z)[unknown])
-    condition = torch.cat([z, mage.fake_latent.expand_as(z).to(z.dtype)])
-    hidden = _hidden(mage, ids.repeat(2, 1), condition)
-    conditional, unconditional = mage.logits(hidden[unknown.repeat(2, 1)]).chunk(2)
-    return guided(conditional, unconditional, weight)
+    scheduled = math.floor(unknown.shape[1] * math.cos(math.pi / 2 * (step + 1) / steps))
+    return (unknown.sum(dim=1, keepdim=True) - 1).clamp_max(scheduled).clamp_min(1)
 
 
-def _hidden(mage: MAGE, ids: Tensor, condition: Tensor) -> Tensor:
-    return mage.decode(mage.encode(mage.embed(ids, condition)), ids == mage.mask_id)
+def decoding_steps(
+    logits: Logits,
+    draws: Draws,
+    cfg: Decode,
+    blank: Tensor,
+    mask_id: int,
+    *,
+    count: Callable[[Tensor, int, int], Tensor] = still_masked,
+) -> Iterator[Step]:
+    """The steps of parallel decoding.
+
+    Args:
+        blank: (N, L) int64 ids to start from, `mask_id` where unknown.
+        count: how many positions stay masked; the original takes row 0's number for all rows.
+    """
+    ids = blank
+    for step in range(cfg.steps):
+        unknown = ids == mask_id
+        probabilities = logits(ids, guidance_at(step, cfg)).softmax(dim=1)
+        drawn = draws.ids(probabilities, unknown, step)
+        known = torch.full(ids.shape, torch.inf, device=ids.device)
+        chosen = known.masked_scatter(unknown, probabilities.gather(1, drawn[:, None]))
+        ids = ids.masked_scatter(unknown, drawn)
+        left = count(unknown, step, cfg.steps)
+        masked = least_certain(chosen, draws.gumbel(unknown, step), temperature_at(step, cfg), left)
+        yield Step(unknown, ids, chosen, left, masked)
+        ids = ids.masked_fill(masked, mask_id)
+
+
+def mage_logits(mage: MAGE, z: Tensor) -> Logits:
+    """Logits of MAGE under (N, dim) representations; the conditional and the unconditional half run as one batch."""
+
+    def hidden(ids: Tensor, condition: Tensor) -> Tensor:
+        unknown = ids == mage.mask_id
+        return mage.decode(mage.encode(mage.embed(ids, condition)), unknown)[:, 1:][unknown]
+
+    def logits(ids: Tensor, weight: float) -> Tensor:
+        if weight == 0:
+            return mage.logits(hidden(ids, z))
+        both = hidden(ids.repeat(2, 1), torch.cat([z, mage.fake_latent.expand_as(z)]))
+        conditional, unconditional = mage.logits(both).chunk(2)
+        return guided(conditional, unconditional, weight)
+
+    return logits
 
 
 def guided(conditional: Tensor, unconditional: Tensor, weight: float) -> Tensor:
@@ -70,26 +152,11 @@ def temperature_at(step: int, cfg: Decode) -> float:
     return cfg.temperature * (1 - (step + 1) / cfg.steps)
 
 
-def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """One id a row by the inverse CDF: (U, K) probabilities, (U,) in (0, 1) -> (U,) int64."""
+def inverse_cdf(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """One id a row: (U, K) probabilities, (U,) in (0, 1) -> (U,) int64."""
     cumulated = probabilities.cumsum(dim=1)
     # the last sum may round to less than 1
     return torch.searchsorted(cumulated, uniform[:, None] * cumulated[:, -1:]).squeeze(1).clamp_max(probabilities.shape[1] - 1)
-
-
-def still_masked(unknown: Tensor, step: int, steps: int) -> Tensor:
-    """How many positions stay masked after a step.
-
-    Cosine schedule, at least one, and at least one fewer than before.
-
-    Args:
-        unknown: (N, L) bool, masked before the step.
-
-    Returns:
-        (N, 1) int64.
-    """
-    scheduled = math.floor(unknown.shape[1] * math.cos(math.pi / 2 * (step + 1) / steps))
-    return (unknown.sum(dim=1, keepdim=True) - 1).clamp_max(scheduled).clamp_min(1)
 
 
 def least_certain(chosen: Tensor, gumbel: Tensor, temperature: float, count: Tensor) -> Tensor:

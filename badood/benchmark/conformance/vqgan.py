@@ -9,25 +9,27 @@ from torch.nn import functional as F
 from badood import config
 from badood.benchmark.conformance.engine import LONG, Case, Check, family
 from badood.core.weights import load_strict
-from badood.decode.vqgan import VQGAN
+from badood.decode.vqgan import VQGAN, as_input
+
+
+def tokenizer_settings(sizes: dict[str, Any]) -> config.Tokenizer:
+    """Settings of the sizes in a case's header."""
+    return config.Tokenizer(
+        image_size=sizes["resolution"],
+        channels=sizes["ch"],
+        multipliers=sizes["ch_mult"],
+        blocks=sizes["num_res_blocks"],
+        code_dim=sizes["z_channels"],
+        codes=sizes["n_embed"],
+        epochs=1,
+        batch_size=2,
+        lr=1,
+    )
 
 
 def recorded_vqgan(case: Case, state: dict[str, Tensor]) -> VQGAN:
     """The tokenizer of a case's header with the weights of a state dict."""
-    sizes: dict[str, Any] = case.config["vq"]
-    vqgan = VQGAN.of(
-        config.Tokenizer(
-            image_size=sizes["resolution"],
-            channels=sizes["ch"],
-            multipliers=sizes["ch_mult"],
-            blocks=sizes["num_res_blocks"],
-            code_dim=sizes["z_channels"],
-            codes=sizes["n_embed"],
-            epochs=1,
-            batch_size=2,
-            lr=1,
-        )
-    )
+    vqgan = VQGAN.of(tokenizer_settings(case.config["vq"]))
     load_strict(vqgan, state, case.path)
     return case.compute.inference(vqgan)
 
@@ -39,7 +41,7 @@ def mage_vqgan(case: Case, check: Check) -> None:
     vqgan = recorded_vqgan(case, case.state())
     images, given = case.input("images"), case.input("code_indices")
     height = images.shape[2] // vqgan.shrink
-    z = vqgan.encode_continuous(images)
+    z = vqgan.encoder(as_input(images))
     quantised, indices = vqgan.encode(images)
     check.close("encoder_out", z, LONG)
     check.close("indices", indices)
