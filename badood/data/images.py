@@ -1,6 +1,7 @@
 """Safe decoding: any image file a person may have, as (H, W, 3) uint8 RGB, or a reason why not."""
 
 import io
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from badood.core.errors import BadInput
 from badood.data.record import Skipped
 
+log = logging.getLogger(__name__)
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"})
 MAX_PIXELS = 64_000_000  # 8000 x 8000: 192 MB decoded, below Pillow's own alarm
 _DEEP = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def decode(content: bytes | Path, name: str) -> NDArray[np.uint8]:
@@ -36,28 +38,19 @@ def decode(content: bytes | Path, name: str) -> NDArray[np.uint8]:
     Raises:
         BadInput: empty, truncated, not an image, or more than `MAX_PIXELS` pixels (found before anything is decoded).
     """
-    try:
-        with _open(content, name) as image:
-            image.load()
-            return np.array(_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
-    except _UNREADABLE as error:
-        raise _bad(name, error) from error
+    return np.array(_decoded(content, name, eighth=False), dtype=np.uint8)
 
 
 def check(content: bytes | Path, name: str) -> Skipped | None:
     """Whether `decode` will succeed: None, or what is wrong.
 
     Decodes the whole file, because a truncated one has a sound header; JPEG at an eighth of its size, which reads every byte but skips most
-    of the arithmetic.
+    of the arithmetic. Animations are named in the log.
     """
     try:
-        with _open(content, name) as image:
-            image.draft("RGB", (image.width // 8, image.height // 8))
-            image.load()
+        _decoded(content, name, eighth=True)
     except BadInput as error:
         return Skipped(name, str(error))
-    except _UNREADABLE as error:
-        return Skipped(name, str(_bad(name, error)))
     return None
 
 
@@ -65,6 +58,26 @@ def check_files(files: Sequence[Path]) -> list[Skipped | None]:
     """`check` of every file, in order, on all processors: a run that starts does not meet an unreadable file later."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda file: check(file, str(file)), files))
+
+
+def _decoded(content: bytes | Path, name: str, *, eighth: bool) -> Image.Image:
+    """The image as RGB; with `eighth`, a JPEG at an eighth of its size."""
+    try:
+        with _open(content, name) as image:
+            if eighth:
+                image.draft("RGB", (max(image.width // 8, 1), max(image.height // 8, 1)))
+                if getattr(image, "is_animated", False):
+                    log.warning("%s has several frames; the first is used", name)
+            image.load()
+            return _rgb(ImageOps.exif_transpose(image))
+    except BadInput:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadInput(f"{name} is not an image of a known format ({', '.join(FORMATS)}); convert or delete it.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadInput(f"{name} has more than the {MAX_PIXELS:,} px that are read: scale it down.") from error
+    except Exception as error:  # a broken file makes Pillow raise nearly anything: OSError, SyntaxError, struct.error, IndexError, ...
+        raise BadInput(f"{name} cannot be decoded ({error or type(error).__name__}); restore or delete it.") from error
 
 
 def _open(content: bytes | Path, name: str) -> Image.Image:
@@ -77,14 +90,6 @@ def _open(content: bytes | Path, name: str) -> Image.Image:
         image.close()
         raise BadInput(f"{name} has {image.width} x {image.height} px; at most {MAX_PIXELS:,} are read: scale it down.")
     return image
-
-
-def _bad(name: str, error: BaseException) -> BadInput:
-    if isinstance(error, UnidentifiedImageError):
-        return BadInput(f"{name} is not an image of a known format ({', '.join(FORMATS)}); convert or delete it.")
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return BadInput(f"{name} has more than the {MAX_PIXELS:,} px that are read: scale it down.")
-    return BadInput(f"{name} cannot be decoded ({error or type(error).__name__}); restore or delete it.")
 
 
 def _rgb(image: Image.Image) -> Image.Image:

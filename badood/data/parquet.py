@@ -33,42 +33,52 @@ class Columns:
     classes: tuple[str, ...] | None
 
 
-def parquet_files(path: Path, split: str) -> list[Path]:
-    """The parquet files of a split: `path` itself, or `split*.parquet` in it or in its `data` folder, in order of name.
+def split_files(path: Path, split: str) -> tuple[list[Path], bool]:
+    """The parquet files to read for a split, in order of name.
+
+    Returns:
+        files: `train*.parquet`, or `test*.parquet` or else `validation*.parquet`, in the folder or in its `data` folder; a single file, or
+            files of other names, as they are.
+        divided: whether their names tell the splits apart.
 
     Raises:
-        BadInput: there is none.
+        BadInput: no parquet file, or none of this split.
     """
     if path.is_file():
-        return [path]
-    found = sorted(path.glob(f"{split}*.parquet")) or sorted(path.glob(f"data/{split}*.parquet"))
-    if not found:
-        raise BadInput(f"{path} has no {split}*.parquet; give a parquet file, or a folder with train*.parquet and test*.parquet.")
-    return found
+        return [path], False
+    for folder in (path, path / "data"):
+        by_split = {name: sorted(folder.glob(f"{name}*.parquet")) for name in ("train", "test", "validation")}
+        if any(by_split.values()):
+            files = by_split[split] or (by_split["validation"] if split == "test" else [])
+            if files:
+                return files, True
+            raise BadInput(f"{folder} has parquet files but no {split}*.parquet; add it, or give one file as the path.")
+        if any_name := sorted(folder.glob("*.parquet")):
+            return any_name, False
+    raise BadInput(f"{path} has no parquet file; give one, or a folder with train*.parquet and test*.parquet.")
 
 
-def read_parquet(path: Path, split: str, *, image: str | None = None, label: str | None = None) -> ImageSet:
+def read_parquet(files: list[Path], name: str, *, image: str | None = None, label: str | None = None) -> ImageSet:
     """Images of one or more parquet files, decoded on demand; unreadable ones are left out and reported.
 
     Args:
-        path: a parquet file, or a folder of train*.parquet and test*.parquet.
-        split: "train" or "test".
+        files: the files, of one schema.
+        name: of the set.
         image: name of the image column; none = found by the schema.
         label: name of the label column; none = found by the schema.
 
     Raises:
-        BadInput: no such file, not parquet, or no image column.
+        BadInput: not parquet, no image column, or no readable image.
     """
-    files = parquet_files(path, split)
     columns = find_columns(files[0], image, label)
     rows = _Rows(files, columns.image)
     skipped: list[Skipped | None] = [check(rows.content(row), rows.name(row)) for row in range(len(rows))]
     good = np.array([row for row, entry in enumerate(skipped) if entry is None], dtype=np.int64)
     if not len(good):
-        raise BadInput(f"{path} has no readable image in column {columns.image!r}; the first fault: {_first(skipped)}")
+        raise BadInput(f"{files[0]} has no readable image in column {columns.image!r}; the first fault: {_first(skipped)}")
     labels, classes = _labels(files, columns)
     every = ImageSet(
-        name=f"{path.stem}/{split}",
+        name=name,
         classes=classes,
         labels=labels,
         read=lambda row: decode(rows.content(row), rows.name(row)),
@@ -87,9 +97,11 @@ def read_pixels(path: Path, split: str, size: int) -> tuple[NDArray[np.uint8], d
         classes: names for every `ClassLabel` column.
 
     Raises:
-        BadInput: no image column, or an image is unreadable or of another size.
+        BadInput: no files of the split, no image column, or an image is unreadable or of another size.
     """
-    files = parquet_files(path, split)
+    files, divided = split_files(path, split)
+    if not divided:
+        raise BadInput(f"{path}: the names do not tell train from test; expected a folder with train*.parquet and test*.parquet.")
     image = find_columns(files[0], None, None).image
     rows = _Rows(files, image)
     pixels = np.empty((len(rows), size, size, 3), dtype=np.uint8)

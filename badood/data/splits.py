@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from badood.config import NamedSource, Source
 from badood.core.errors import BadInput
 from badood.data import dataset
+from badood.data.holdout import held_out
 from badood.data.record import ImageSet
 
 log = logging.getLogger(__name__)
@@ -57,19 +58,13 @@ def split_validation(images: ImageSet, share: float, seed: int) -> tuple[ImageSe
     A class keeps at least one image on each side; rows stay in order.
 
     Raises:
-        BadInput: a class has one image only.
+        BadInput: there is one class only, or a class has one image only.
     """
-    rng = np.random.default_rng([seed, 0x5B117])
-    held = np.zeros(len(images), dtype=bool)
-    for label in np.unique(images.labels):
-        rows = np.flatnonzero(images.labels == label)
-        if len(rows) < 2:
-            raise BadInput(
-                f"{images.name}: class {images.classes[label]!r} has one image ({images.ids[rows[0]]}); training and validation need one "
-                "each: add images or remove the class."
-            )
-        count = min(max(round(share * len(rows)), 1), len(rows) - 1)
-        held[rng.permutation(rows)[:count]] = True
+    if len(np.unique(images.labels)) < 2:
+        raise BadInput(
+            f"{images.name}: ID images need at least two classes, found {', '.join(images.classes)}; expected a subfolder or label for each."
+        )
+    held = held_out(images, share, seed)
     return images.take(np.flatnonzero(~held)), images.take(np.flatnonzero(held))
 
 

@@ -417,4 +417,4 @@ def evaluate_on(name: str, paths: list[Path]) -> dict[str, Any]:
 def any_source(path: Path) -> Source:
     """The data set that reads a user's path: a parquet file, or a folder of images or of parquet files."""
     parquet = path.suffix == ".parquet" or (path.is_dir() and any(path.glob("*.parquet")))
-    return Source(dataset="parquet" if parquet else "folder", path=str(path.resolve()), split="test")
+    return Source(dataset="parquet" if parquet else "folder", path=str(path.resolve()), split="test", params={"holdout": 0})

@@ -1,0 +1,77 @@
+"""SynIS, the synthetic part of the IS-OOD benchmark."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from badood.core.errors import BadInput
+from badood.data import dataset
+from badood.data.folder import image_files
+from badood.data.record import ImageSet
+
+LEVELS = 8
+_LIST = re.compile(r"cov_(\d+)_sem_(\d+)\.txt")
+
+
+@dataset("synis")
+def synis(path: Path | None, split: str, *, images: str | None = None) -> ImageSet:
+    """Images at 8 semantic x 8 covariate shift levels; a class for each cell. Source: Long et al. 2024, as published.
+
+    Args:
+        path: folder of the list files cov_{i}_sem_{j}.txt (published: data/imglist/SynIS), one relative path a line.
+        split: unused; the benchmark is for testing.
+        images: folder the paths start at; none = the list files' folder, or where the benchmark puts the images (data/SynIS).
+
+    Raises:
+        BadInput: no list files, a level above 7, or listed images that are not there.
+    """
+    if path is None or not path.is_dir():
+        raise BadInput(f"the data set `synis` needs the folder of its list files cov_0_sem_0.txt ... cov_7_sem_7.txt; got {path}.")
+    cells = _cells(path)
+    listed = {cell: _lines(file) for cell, file in cells.items()}
+    root = _root(path, images, next(iter(listed.values()))[0])
+    files = [[root / line for line in lines] for lines in listed.values()]
+    names = [f"cov_{covariate}_sem_{semantic}" for semantic, covariate in cells]
+    found = image_files(path.name, root, names, files)
+    levels = np.array(list(cells), dtype=np.float64)[found.labels]
+    return ImageSet(
+        name=found.name,
+        classes=found.classes,
+        labels=found.labels,
+        read=found.read,
+        ids=found.ids,
+        skipped=found.skipped,
+        levels={"semantic": levels[:, 0], "covariate": levels[:, 1]},
+    )
+
+
+def _cells(path: Path) -> dict[tuple[int, int], Path]:
+    """(semantic, covariate) level -> list file, both counted from 0; the files may count from 0 or from 1."""
+    numbered = {(int(match[2]), int(match[1])): file for file in path.iterdir() if (match := _LIST.fullmatch(file.name))}
+    if not numbered:
+        raise BadInput(f"{path} has no list file cov_<i>_sem_<j>.txt; give the folder data/imglist/SynIS of the IS-OOD benchmark.")
+    first = 0 if any(0 in cell for cell in numbered) else 1
+    cells = {(semantic - first, covariate - first): file for (semantic, covariate), file in sorted(numbered.items())}
+    beyond = [file for cell, file in cells.items() if max(cell) >= LEVELS]
+    if beyond:
+        raise BadInput(f"{beyond[0]} is beyond {LEVELS} x {LEVELS} levels; expected cov_0_sem_0.txt ... cov_7_sem_7.txt.")
+    return cells
+
+
+def _lines(file: Path) -> list[str]:
+    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not lines:
+        raise BadInput(f"{file} lists no image; restore it or delete it.")
+    return lines
+
+
+def _root(path: Path, images: str | None, first: str) -> Path:
+    """The folder in which the first listed image is found."""
+    places = [Path(images).expanduser()] if images else [path, path.parent, path.parent.parent / path.name]
+    for place in places:
+        if (place / first).is_file():
+            return place
+    raise BadInput(
+        f"{path}: the first listed image, {first}, is in none of {', '.join(map(str, places))}; name its folder with params.images."
+    )
