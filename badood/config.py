@@ -210,7 +210,7 @@ class CLIP(Training):
     tau: Share | None = Field(None, description="Least probability to be recognised; none = chosen so that `recognised` of ID validation is.")
     recognised: float = Field(0.95, gt=0, lt=1, description="Share of ID validation images that count as recognisable when tau is chosen.")
     weights: str | None = Field(None, description="Weights file or open_clip tag; none = clip.safetensors in the preset's weights folder.")
-    foreign: list[NamedSource] = Field([], description="Images of the foreign classes, for training the small model.")
+    foreign: list[NamedSource] = Field([], description="Further images to train the small model on: of the foreign classes, or of any class in other styles.")
 
 
 class Config(Settings):

@@ -231,13 +231,19 @@ def _load_published(network: nn.Module, path: Path) -> None:
 
 
 def _augment(pixels: Tensor) -> Tensor:
-    """Flip, zoom in by up to 30 % and shift within the image, a draw an image, in one resampling."""
+    """Flip, zoom in by up to 30 %, shift, sometimes soften, and change light and contrast, a draw an image.
+
+    Softening and light are there because decoded outliers are softer and duller than photographs, and types should not hang on that.
+    """
     n = len(pixels)
-    draw = torch.rand(4, n, device=pixels.device)
+    draw = torch.rand(7, n, device=pixels.device)
     zoom = 1 - 0.3 * draw[0]
     theta = torch.zeros(n, 2, 3, device=pixels.device)
     theta[:, 0, 0] = zoom * (draw[1] < 0.5).float().mul(2).sub(1)
     theta[:, 1, 1] = zoom
-    theta[:, :, 2] = ((1 - zoom + 0.1) * (2 * draw[2:] - 1)).T
+    theta[:, :, 2] = ((1 - zoom + 0.1) * (2 * draw[2:4] - 1)).T
     grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
-    return functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    moved = functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    soft = functional.interpolate(functional.avg_pool2d(moved, 2), moved.shape[-2:], mode="bilinear")
+    softened, light, contrast = (values.view(n, 1, 1, 1) for values in (draw[4] < 0.3, 0.6 * draw[5] - 0.3, 0.7 + 0.6 * draw[6]))
+    return torch.where(softened, soft, moved) * contrast + light
