@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import torchvision
 from numpy.typing import NDArray
 
 from badood.core.artefacts import home
@@ -38,6 +37,8 @@ def read_cifar(name: str, path: Path | None, split: str, label: str) -> tuple[ND
 
 def _torchvision(name: str, path: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
     """Torchvision's files on disk, downloaded first where they are missing."""
+    import torchvision  # here, because the other data sets load a second faster without
+
     kind = getattr(torchvision.datasets, name)
     try:
         try:

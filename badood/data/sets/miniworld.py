@@ -48,6 +48,8 @@ def miniworld(
         BadInput: a class, level, factor or size that does not exist.
     """
     names = class_names(classes)
+    if count < 1:
+        raise BadInput(f"miniworld: count = {count}; it takes at least one image.")
     labels = np.arange(count, dtype=np.int64) % len(names)
     level = (np.full(count, semantic, dtype=np.int64), np.full(count, covariate, dtype=np.int64))
     plan = _plan(names, labels, level, derive_seed(seed, split), factors, partners)
@@ -98,7 +100,7 @@ def _plan(
     """What each image shows; partner and factor go round their lists, out of step with the classes."""
     for level, kind in zip(levels, ("semantic", "covariate"), strict=True):
         if len(level) and not (level.min() >= 0 and level.max() < LEVELS):
-            raise BadInput(f"miniworld: {kind} = {level.max()}; levels go from 0 to {LEVELS - 1}.")
+            raise BadInput(f"miniworld: {kind} = {level[0]}; levels go from 0 to {LEVELS - 1}.")
     chosen = list(FACTORS) if factors is None else list(factors)
     unknown = [factor for factor in chosen if factor not in FACTORS]
     if unknown or not chosen:
