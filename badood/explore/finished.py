@@ -72,7 +72,7 @@ class Finished:
 
     def confidence_groups(self) -> dict[str, NDArray[np.floating]]:
         """id_confidence of ID validation, all outliers and, where "all" was evaluated, real OOD test images."""
-        groups = {"ID validation": self._confidence("validation").to_numpy(), "outliers": self.outliers.table()["id_confidence"].to_numpy()}
+        groups = {"ID validation": self._confidence("validation").to_numpy(), "outliers": self.outliers.values("id_confidence")}
         if "all" in self.filters()["filter"].to_numpy():
             scores = self.scores("all")
             groups["real OOD"] = scores.loc[scores["set"] != "id", "id_confidence"].to_numpy()
@@ -104,8 +104,8 @@ class Finished:
 
     def types(self, lo: float, hi: float) -> pd.DataFrame:
         """OOD types before and after the band lo..hi of id_confidence. Paper Table 3."""
-        table = self.outliers.table()
-        return type_table(table["ood_type"].to_numpy(object), table["id_confidence"].between(lo, hi).to_numpy())
+        confidence = self.outliers.values("id_confidence")
+        return type_table(self.outliers.values("ood_type"), (confidence >= lo) & (confidence <= hi))
 
     def _row(self, name: str) -> dict[str, Any]:
         rows = self.run.record["metrics"]

@@ -112,6 +112,11 @@ class Outliers:
         where, values = _where(filters)
         return self._frame(f"SELECT outlier_id FROM outliers {where} ORDER BY outlier_id", values)["outlier_id"].to_numpy(np.int64)
 
+    def values(self, column: str, filters: Filters = Filters()) -> NDArray[Any]:
+        """(M,) one column of those that pass, in the file's order."""
+        where, values = _where(filters)
+        return self._frame(f"SELECT {self._quoted(column)} AS value FROM outliers {where} ORDER BY row", values)["value"].to_numpy()
+
     def mix(self, by: str, filters: Filters = Filters()) -> pd.DataFrame:
         """How many of each value of the column `by` pass: columns `by`, count and share, most frequent first."""
         where, values = _where(filters)

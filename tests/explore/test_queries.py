@@ -56,6 +56,7 @@ def test_filters_keep_what_pandas_keeps(outliers, truth, interval, classes, type
     assert outliers.count(filters) == kept.sum()
     assert outliers.ids(filters).tolist() == sorted(truth.loc[kept, "outlier_id"])
     assert outliers.table(filters)["outlier_id"].tolist() == truth.loc[kept, "outlier_id"].tolist()
+    assert outliers.values("energy", filters).tolist() == truth.loc[kept, "energy"].tolist()
     mix = outliers.mix("anchor_class", filters).set_index("anchor_class")["count"]
     assert mix.to_dict() == truth.loc[kept, "anchor_class"].value_counts().to_dict()
 
