@@ -54,9 +54,13 @@ class Data(Settings):
 
     train: Source = Field(description="ID images for training; a share of them becomes the validation set.")
     test: Source = Field(description="ID test images; they only report.")
-    validation_share: float = Field(0.1, gt=0, lt=0.9, description="Share of the ID training images that the detector never sees. Paper sec. C.2.")
+    validation_share: float = Field(
+        0.1, gt=0, lt=0.9, description="Share of the ID training images that the detector never sees. Paper sec. C.2."
+    )
     image_size: int = Field(ge=8, le=1024, description="Height and width in px at which images are kept for the detector and the decoder.")
-    auxiliary: list[NamedSource] = Field(description="Semantic OOD for calibration and band choice; disjoint from every test set. Paper: ImageNet-OOD.")
+    auxiliary: list[NamedSource] = Field(
+        description="Semantic OOD for calibration and band choice; disjoint from every test set. Paper: ImageNet-OOD."
+    )
     ood: list[NamedSource] = Field(description="OOD test sets; they only report.")
     grid: NamedSource | None = Field(None, description="8 semantic x 8 covariate shift levels for the heatmaps (SynIS layout).")
 
@@ -135,7 +139,6 @@ class Tokenizer(Training):
     code_dim: Count = Field(256, description="Length of a code vector.")
     codes: Count = Field(1024, description="Size of the codebook.")
     weights: str | None = Field(None, description="Weights file; none = tokenizer.safetensors in the preset's weights folder.")
-    params: Params = Field({}, description="Weights of the training losses.")
 
 
 class MAGE(Training):
@@ -149,7 +152,9 @@ class MAGE(Training):
     decoder_heads: Count = Field(16, description="Decoder heads.")
     dropout: Share = Field(0.1, description="In training.")
     drop_condition: Share = Field(0.1, description="Share of the training rows whose z0 is replaced, for classifier-free guidance.")
-    mask_rate: tuple[Share, Share, Share] = Field((0.5, 0.55, 1.0), description="Least, mean and largest share of masked tokens; truncated normal with std 0.25.")
+    mask_rate: tuple[Share, Share, Share] = Field(
+        (0.5, 0.55, 1.0), description="Least, mean and largest share of masked tokens; truncated normal with std 0.25."
+    )
     weights: str | None = Field(None, description="Weights file; none = mage.safetensors in the preset's weights folder.")
 
 
@@ -207,10 +212,14 @@ class CLIP(Training):
     model: str | Params = Field(description="open_clip model name, or a whole model config as open_clip's JSON files have it.")
     vocabulary: list[str] = Field([], description="Foreign class names beside the ID classes.")
     templates: list[str] = Field(["a photo of a {}."], min_length=1, description="Prompts; their embeddings are averaged.")
-    tau: Share | None = Field(None, description="Least probability to be recognised; none = chosen so that `recognised` of ID validation is.")
+    tau: Share | None = Field(
+        None, description="Least probability to be recognised; none = chosen so that `recognised` of ID validation is."
+    )
     recognised: float = Field(0.95, gt=0, lt=1, description="Share of ID validation images that count as recognisable when tau is chosen.")
     weights: str | None = Field(None, description="Weights file or open_clip tag; none = clip.safetensors in the preset's weights folder.")
-    foreign: list[NamedSource] = Field([], description="Further images to train the small model on: of the foreign classes, or of any class in other styles.")
+    foreign: list[NamedSource] = Field(
+        [], description="Further images to train the small model on: of the foreign classes, or of any class in other styles."
+    )
 
 
 class Config(Settings):

@@ -40,7 +40,8 @@ def _help(command: click.Command, names: list[str]) -> list[str]:
     if isinstance(command, click.Group):
         return [text for name in sorted(command.commands) for text in _help(command.commands[name], [*names, name])]
     options = [
-        f"- `{' '.join(parameter.opts)}` {(getattr(parameter, 'help', None) or '').strip()}".rstrip() for parameter in command.get_params(context)
+        f"- `{' '.join(parameter.opts)}` {(getattr(parameter, 'help', None) or '').strip()}".rstrip()
+        for parameter in command.get_params(context)
     ]
     body = "\n".join(line for line in options if not line.startswith("- `--help`"))
     return [f"### `{' '.join(names)}`\n\n{(command.help or '').strip()}\n\n{body}\n\n"]

@@ -49,7 +49,10 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     """The summary as the README shows it: percent, mean ± standard deviation."""
-    lines = ["| filter | kept | overlap with ID | FPR95 ↓ | AUROC ↑ | AUPR ↑ | ID accuracy ↑ |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| filter | kept | overlap with ID | FPR95 ↓ | AUROC ↑ | AUPR ↑ | ID accuracy ↑ |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for name, row in summarise(table).iterrows():
         figures = [f"{100 * row[key]['mean']:.2f} ± {100 * row[key]['std']:.2f}" for key in ("overlap", *COLUMNS)]
         lines.append(f"| {name} | {row['kept']['mean']:,.0f} | " + " | ".join(figures) + " |")

@@ -35,9 +35,7 @@ class Registry(Mapping[str, T]):
 
         def register(entry: P) -> P:
             if name in self._entries:
-                raise BadInput(
-                    f"{self.kind} {name!r} is registered twice: by {self._entries[name]!r} and {entry!r}; rename one."
-                )
+                raise BadInput(f"{self.kind} {name!r} is registered twice: by {self._entries[name]!r} and {entry!r}; rename one.")
             self._entries[name] = entry  # type: ignore[assignment]
             return entry
 

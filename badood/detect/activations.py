@@ -1,5 +1,6 @@
 """What one forward pass saw of a set of images; every scorer reads from it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,12 @@ class Network(Protocol):
 
     def features(self, prepared: Tensor) -> Tensor:
         """Normalised input -> (N, D) pooled features."""
+
+    def classify(self, prepared: Tensor) -> Tensor:
+        """Normalised input -> (N, C) logits."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Its weights."""
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,14 @@ class Detector(nn.Module):
         features: Tensor = self.backbone(prepared)
         return features
 
+    def classify(self, prepared: Tensor) -> Tensor:
+        """Normalised input -> (N, C) logits."""
+        logits: Tensor = self.head(self.features(prepared))
+        return logits
+
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) images -> (N, C) logits."""
-        logits: Tensor = self.head(self.features(self.prepare(images)))
-        return logits
+        return self.classify(self.prepare(images))
 
 
 def save_detector(detector: Detector, path: Path) -> None:

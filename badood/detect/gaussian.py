@@ -18,6 +18,11 @@ class Gaussian:
     mean: Tensor
     whitening: Tensor
 
+    @property
+    def precision(self) -> Tensor:
+        """(D, D) inverse of the covariance."""
+        return self.whitening @ self.whitening.T
+
     def distance(self, features: Tensor) -> Tensor:
         """(N, D) features -> (N, K) squared Mahalanobis distance to every mean, float64."""
         return torch.cdist(features.double() @ self.whitening, self.mean @ self.whitening).square()

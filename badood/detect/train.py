@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from badood import config
 from badood.core.compute import Compute
 from badood.core.errors import BadInput, TrainingDiverged
-from badood.core.noise import derive_seed
 from badood.core.progress import Progress
+from badood.core.seeds import derive_seed
 from badood.core.training import fit
 from badood.detect.activations import Activations
 from badood.detect.augment import augmented
@@ -104,7 +104,7 @@ def train_head(detector: Detector, id_features: Tensor, labels: Tensor, outlier_
     return head.eval()
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def score(detector: Detector, images: Tensor, compute: Compute, *, progress: Progress | None = None) -> Activations:
     """One pass of the detector over images, for all scorers.
 
@@ -118,6 +118,7 @@ def score(detector: Detector, images: Tensor, compute: Compute, *, progress: Pro
     # a backbone holds a few dozen maps of the input's size at a time
     batch = compute.batch_size(64 * 4 * 3 * detector.image_size**2, SCORE_BATCH)
     features = compute.map(lambda x: detector.features(detector.prepare(x)), images, batch, stage="score", progress=progress)
+    features = features.clone()  # an inference tensor may not take part in what scorers learn by gradients
     head = copy.deepcopy(detector.head).cpu()
     seen = head.see(features)
     return Activations(seen.logits, features, head.linear, seen.phi, images, detector)

@@ -68,9 +68,7 @@ class Encoder(nn.Module):
         return self.head(self.backbone(prepared))
 
 
-def encode(
-    encoder: Encoder, pixels: Tensor, compute: Compute, *, batch_size: int = 512, progress: Progress | None = None
-) -> Tensor:
+def encode(encoder: Encoder, pixels: Tensor, compute: Compute, *, batch_size: int = 512, progress: Progress | None = None) -> Tensor:
     """z0 of images.
 
     Args:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TextIO
 
-import torch
+import numpy as np
 
 from badood.config import Filter
-from badood.core.errors import BadOODError
+from badood.core.errors import BadInput, BadOODError
+from badood.data.record import ImageSet
 from badood.pipeline.method import Method
 from badood.pipeline.runs import open_run
 from badood.pipeline.table import png
@@ -41,14 +42,34 @@ def suggest(run: str) -> dict[str, Any]:
     return {"lo": chosen.lo, "hi": chosen.hi, "kept": int(chosen.kept.sum()), "reason": chosen.reason}
 
 
-def id_image(run: str, row: int) -> str:
+def id_image(run: str, numbers: list[int]) -> str:
     """An ID training image by its row, as base64 of a PNG."""
-    images = _method(run).images
-    pixels = images.pixels(images.train.take(torch.tensor([row]).numpy()))[0]
+    return _encoded(_method(run), _method(run).images.train, numbers[0])
+
+
+def grid_image(run: str, numbers: list[int]) -> str:
+    """An image of the shift grid by semantic level, covariate level and number in the cell, as base64 of a PNG."""
+    method = _method(run)
+    grid = method.images.grid
+    if grid is None:
+        raise BadInput(f"run {run} has no shift grid; name one in data.grid.")
+    semantic, covariate, number = numbers
+    cell = np.flatnonzero((grid.levels["semantic"] == semantic) & (grid.levels["covariate"] == covariate))
+    return _encoded(method, grid, int(cell[number % len(cell)]))
+
+
+def _encoded(method: Method, images: ImageSet, row: int) -> str:
+    pixels = method.images.pixels(images.take(np.array([row])))[0]
     return base64.b64encode(png(pixels.numpy())).decode()
 
 
-ANSWERS: dict[str, Callable[..., Any]] = {"ping": ping, "preview": preview, "suggest": suggest, "id_image": id_image}
+ANSWERS: dict[str, Callable[..., Any]] = {
+    "ping": ping,
+    "preview": preview,
+    "suggest": suggest,
+    "id_image": id_image,
+    "grid_image": grid_image,
+}
 
 
 def answer(line: str) -> dict[str, Any]:

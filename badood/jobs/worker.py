@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -50,6 +51,26 @@ def work(at_once: int = 1) -> None:
 def alive(database: Database | None = None) -> bool:
     """Whether any worker is there."""
     return bool(jobs.alive_workers(database or open_database()))
+
+
+@dataclass(frozen=True)
+class StartedWorker:
+    """A worker process that this process started. It lives on when this process is killed."""
+
+    process: "subprocess.Popen[bytes]"
+
+    def leave_when_done(self) -> None:
+        """Tell it to finish what runs, take nothing more, and go; returns at once."""
+        self.process.send_signal(signal.SIGINT)
+
+
+def start_if_none(database: Database | None = None) -> StartedWorker | None:
+    """Start a worker in a process of its own if none is alive; None where one is."""
+    if alive(database):
+        return None
+    with (log_folder() / "worker.log").open("ab") as log:
+        command = [sys.executable, "-c", "from badood.jobs.worker import work; work()"]
+        return StartedWorker(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True))
 
 
 def log_folder() -> Path:

@@ -124,7 +124,9 @@ class Method:
             np.save(out / "labels.npy", train.labels)
             write_json(out / "classes.json", list(train.classes))
 
-        return self.run.artefact("encode", [cfg.data.train, cfg.data.validation_share, cfg.seed, cfg.data.image_size, self._weights("encoder")], make)
+        return self.run.artefact(
+            "encode", [cfg.data.train, cfg.data.validation_share, cfg.seed, cfg.data.image_size, self._weights("encoder")], make
+        )
 
     @cached_property
     def synthesised(self) -> Path:

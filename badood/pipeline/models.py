@@ -172,7 +172,9 @@ def _clip(models: Models, images: Images) -> Task:
     unknown = sorted({name for part in sets for name in class_names(part.classes)} - set(names))
     if unknown:
         raise BadInput(f"clip.vocabulary lacks classes of the training images: {', '.join(unknown[:10])}; add them.")
-    labels = torch.cat([torch.tensor([names.index(name) for name in class_names(part.classes)])[torch.from_numpy(part.labels)] for part in sets])
+    labels = torch.cat(
+        [torch.tensor([names.index(name) for name in class_names(part.classes)])[torch.from_numpy(part.labels)] for part in sets]
+    )
     pixels = torch.cat([images.pixels(part) for part in sets])
     loss = zero_shot.clip_loss(model, pixels, labels, zero_shot.captions(names, cfg.clip.templates), models.compute)
     return Task(model.network, loss, len(pixels), ", ".join(part.name for part in sets))

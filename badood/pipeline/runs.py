@@ -134,7 +134,9 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
     if (folder / "run.json").exists():
         run = open_run(folder)
         if run.cfg.model_dump(exclude={"compute"}) != cfg.model_dump(exclude={"compute"}):
-            raise BadInput(f"run {run_id} exists with other settings; choose another --name or delete it with `python -m badood runs delete {run_id}`.")
+            raise BadInput(
+                f"run {run_id} exists with other settings; choose another --name or delete it with `python -m badood runs delete {run_id}`."
+            )
         return Run(folder, cfg, progress or Silent())
     import torch
 

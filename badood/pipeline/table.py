@@ -49,4 +49,7 @@ def write_outliers(path: Path, table: pd.DataFrame, images: NDArray[np.uint8]) -
 
 def _feature(kind: pa.DataType) -> dict[str, str]:
     """Hugging Face's name of a column type."""
-    return {"_type": "Value", "dtype": "string" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else str(kind).replace("double", "float64")}
+    return {
+        "_type": "Value",
+        "dtype": "string" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else str(kind).replace("double", "float64"),
+    }

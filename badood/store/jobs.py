@@ -68,7 +68,15 @@ def _change(database: Database, job_id: int, allowed: Sequence[str], **values: A
 
 def start(database: Database, job_id: int, worker_id: str) -> bool:
     """queued -> running; False where it was cancelled meanwhile, or another worker has it."""
-    fresh: dict[str, Any] = {"stage": None, "step": None, "total": None, "figures": {}, "eta_seconds": None, "error": None, "finished_at": None}
+    fresh: dict[str, Any] = {
+        "stage": None,
+        "step": None,
+        "total": None,
+        "figures": {},
+        "eta_seconds": None,
+        "error": None,
+        "finished_at": None,
+    }
     return _change(database, job_id, ["queued"], state="running", worker_id=worker_id, started_at=now(), heartbeat_at=now(), **fresh)
 
 

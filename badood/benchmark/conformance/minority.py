@@ -5,6 +5,7 @@ enlarged variances, clipping inside the guidance.
 """
 
 import dataclasses
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,7 +81,7 @@ def original_betas(kind: str, steps: int) -> Tensor:
     if kind == "linear":
         return torch.linspace(0.1 / steps, 20 / steps, steps, dtype=torch.float64)
     level = [math.cos((i / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(steps + 1)]
-    return torch.tensor([min(1 - after / before, 0.999) for before, after in zip(level, level[1:], strict=False)], dtype=torch.float64)
+    return torch.tensor([min(1 - after / before, 0.999) for before, after in itertools.pairwise(level)], dtype=torch.float64)
 
 
 def spaced_steps(total: int, sections: list[int]) -> list[int]:

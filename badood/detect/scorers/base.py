@@ -1,14 +1,19 @@
 """What a scorer is, and the registry of them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Literal, Self
 
 import torch
+from pytorch_ood.detector import EnergyBased
 from torch import Tensor
 
 from badood.core.errors import BadInput
 from badood.core.registry import Registry
 from badood.detect.activations import Activations, Network
+
+BATCH = 128
+"""Images a pass of a scorer that runs the network again; a backward pass keeps all their maps."""
 
 Need = Literal["logits", "features", "images"]
 
@@ -48,6 +53,18 @@ class Scorer(ABC):
         """
 
 
+class Reshaping(Scorer):
+    """A scorer that changes what the classifier computes and takes the free energy of the logits that come out."""
+
+    @abstractmethod
+    def logits(self, seen: Activations) -> Tensor:
+        """(N, C) logits of the changed classifier."""
+
+    def score(self, seen: Activations) -> Tensor:
+        """See `Scorer.score`."""
+        return EnergyBased.score(self.logits(seen))
+
+
 def network_of(seen: Activations, scorer: Scorer) -> tuple[Network, Tensor]:
     """The network and the images of activations, for a scorer that runs the network again.
 
@@ -61,9 +78,19 @@ def network_of(seen: Activations, scorer: Scorer) -> tuple[Network, Tensor]:
     return seen.network, seen.images
 
 
-def in_batches(scores: list[Tensor]) -> Tensor:
-    """The scores of consecutive batches as one (N,) tensor."""
-    return torch.cat(scores) if scores else torch.zeros(0)
+def in_batches(function: Callable[[Tensor], Tensor], network: Network, images: Tensor) -> Tensor:
+    """`function` of the network's input, batch after batch, results on the CPU; in float32, for gradients of the input.
+
+    Args:
+        function: normalised (B, 3, h, w) input on the network's device -> (B, ...).
+    """
+    device = next(network.parameters()).device
+    return torch.cat([function(network.prepare(batch.to(device))).detach().cpu() for batch in torch.split(images, BATCH)])
+
+
+def linear(seen: Activations) -> tuple[Tensor, Tensor]:
+    """Weight (C, D) and bias (C,) of the last layer."""
+    return seen.head.weight.detach(), seen.head.bias.detach()
 
 
 scorer: Registry[type[Scorer]] = Registry("scorer", "badood.detect.scorers")

@@ -1,0 +1,118 @@
+"""What the server answers beside the pages: images by URL, and whether it is well.
+
+An image's address holds the key of the artefact it comes from, so it never changes and browsers may keep it. Addresses are
+signed: a route answers without a Streamlit session, and a login must not be walked around by guessing numbers.
+"""
+
+import base64
+import hashlib
+import hmac
+import io
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from app.opened import outliers_at
+from app.workers import companion, ensure_worker
+from badood.core.artefacts import atomic_file, home
+from badood.core.errors import BadInput
+from badood.explore.finished import Finished
+from badood.jobs.worker import alive
+
+_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+_LARGEST = 192  # px; larger images are sent smaller, a tile shows no more
+
+
+@asynccontextmanager
+async def lifespan(app: object) -> AsyncIterator[None]:
+    """A worker is there as long as the dashboard is; one that still works when the dashboard ends finishes its job."""
+    worker = ensure_worker()
+    yield
+    companion().close()
+    if worker is not None:
+        worker.leave_when_done()
+
+
+def outlier_url(found: Finished, outlier_id: int) -> str:
+    """Address of an outlier's image."""
+    return _signed(found.run.id, found.outliers.path.parent.name, f"outlier-{outlier_id}")
+
+
+def id_url(found: Finished, row: int) -> str:
+    """Address of an ID training image by its row."""
+    return _signed(found.run.id, found.run.record["encoded"].rpartition("/")[2], f"id-{row}")
+
+
+def grid_url(found: Finished, semantic: int, covariate: int, number: int) -> str:
+    """Address of an image of the shift grid."""
+    return _signed(found.run.id, found.run.record["encoded"].rpartition("/")[2], f"grid-{semantic}-{covariate}-{number}")
+
+
+def _signed(run: str, key: str, name: str) -> str:
+    return f"/images/{run}/{key}/{name}?s={_signature(run, key, name)}"
+
+
+def _signature(*parts: str) -> str:
+    return hmac.new(_secret(), "/".join(parts).encode(), hashlib.sha256).hexdigest()[:20]
+
+
+@lru_cache(maxsize=1)
+def _secret() -> bytes:
+    """The store's key for signatures, made once; only its owner may read it."""
+    path = home() / "image-key"
+    if not path.exists():
+        with atomic_file(path) as part:
+            part.touch(mode=0o600)
+            part.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def image(request: Request) -> Response:
+    """An image of a run. Runs in a thread of its own, as every plain function of Starlette's routes."""
+    run, key, name = (request.path_params[part] for part in ("run", "key", "name"))
+    if not hmac.compare_digest(request.query_params.get("s", ""), _signature(run, key, name)):
+        return PlainTextResponse("This address is not signed by this store.", 403)
+    kind, *numbers = name.split("-")
+    try:
+        data = _outlier(run, key, int(numbers[0])) if kind == "outlier" else _drawn(run, key, kind, [int(n) for n in numbers])
+    except BadInput as error:
+        return PlainTextResponse(str(error), 404)
+    return Response(data, media_type="image/png", headers=_FOREVER)
+
+
+def _outlier(run: str, key: str, outlier_id: int) -> bytes:
+    return _small(outliers_at(run, key).images([outlier_id])[outlier_id])
+
+
+def _drawn(run: str, key: str, kind: str, numbers: list[int]) -> bytes:
+    """An image that the companion reads or renders, and that then lies in the cache."""
+    path = home() / "cache" / "images" / run / key / f"{kind}-{'-'.join(map(str, numbers))}.png"
+    if not path.exists():
+        answer = companion().ask(f"{kind}_image", run=run, numbers=numbers)
+        with atomic_file(path) as part:
+            part.write_bytes(_small(base64.b64decode(answer)))
+    return path.read_bytes()
+
+
+def _small(data: bytes) -> bytes:
+    picture = Image.open(io.BytesIO(data))
+    if max(picture.size) <= _LARGEST:
+        return data
+    picture.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def health(request: Request) -> Response:
+    """Whether the dashboard and a worker are there."""
+    return JSONResponse({"status": "ok", "worker": alive()})
+
+
+ROUTES = [Route("/images/{run}/{key}/{name}", image), Route("/api/health", health)]
