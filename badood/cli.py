@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from badood.config import load_config, preset_names
@@ -230,6 +231,30 @@ def check_assets(preset: Preset = "miniworld", data: DataFolder = None, settings
         return
     for key, value in figures.items():
         print(f"{key:>24}  {value if isinstance(value, list) else round(value, 4)}")
+
+
+@app.command()
+def conformance(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of recorded case files (*.safetensors) and their checkpoints.")],
+    json: Json = False,
+) -> None:
+    """Compare this machine's arithmetic with tensors recorded from the original implementations."""
+    from dataclasses import asdict
+
+    from badood.benchmark.conformance import run_conformance
+
+    results = run_conformance(folder)
+    if json:
+        print(as_json([asdict(result) for result in results]))
+    else:
+        colours = {"pass": "green", "fail": "red", "deviates": "yellow"}
+        table = Table("case", "max abs diff", "tolerance", "status", "reason")
+        for result in results:
+            status = f"[{colours[result.status]}]{result.status}[/]"
+            table.add_row(result.case, f"{result.max_abs_diff:.3g}", f"{result.tolerance:.3g}", status, escape(result.reason))
+        out.print(table)
+    if any(result.status == "fail" for result in results):
+        raise typer.Exit(1)
 
 
 def _print_filters(record: dict[str, Any]) -> None:
