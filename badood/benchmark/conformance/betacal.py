@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from badood.benchmark.conformance.engine import Case, Check, family
-from badood.calibrate.beta import Beta, Floats
+from badood.calibrate.base import Floats
+from badood.calibrate.beta import Beta
 from badood.core.errors import ReversedOrder
 
 
@@ -50,7 +51,9 @@ def unconstrained(scores: Floats, labels: Floats) -> Tensor:
 def _product(name: str, scores: Floats, labels: Floats, grid: Floats, check: Check) -> None:
     """The product's calibrator, in log-space, on float64 scores inside (0, 1): its map must be the recorded one."""
     if scores.dtype != np.float64 or scores.min() <= 0 or scores.max() >= 1:
-        check.remark(f"{name}: scores of 0 or 1 or in float32 are clipped by the package; the product takes log-odds, where none is clipped")
+        check.remark(
+            f"{name}: scores of 0 or 1 or in float32 are clipped by the package; the product takes log-odds, where none is clipped"
+        )
         return
     log_odds = np.log1p(-scores) - np.log(scores)
     try:

@@ -231,7 +231,9 @@ def _ash(name: str, data: Recorded, check: Check) -> None:
 
 def _odin(name: str, data: Recorded, check: Check) -> None:
     temperature, step = re.fullmatch(r"odin_T([\d.]+)_e([\d.]+)", name).groups()  # type: ignore[union-attr]
-    _compare(name, scorer.make("odin", {"temperature": float(temperature), "step": float(step)}), data, check)
+    check.remark("odin, godin: original_sign, a gradient of exactly zero counts as positive; the product does not move such pixels")
+    params = {"temperature": float(temperature), "step": float(step), "original_sign": True}
+    _compare(name, scorer.make("odin", params), data, check)
 
 
 def _rankfeat(name: str, data: Recorded, check: Check) -> None:
@@ -245,7 +247,7 @@ def _rankfeat(name: str, data: Recorded, check: Check) -> None:
 
 def _godin(name: str, data: Recorded, check: Check) -> None:
     confidence, step = re.fullmatch(r"godin_([hg])_e([\d.]+)", name).groups()  # type: ignore[union-attr]
-    got = _recorded_godin(data, confidence=confidence, step=float(step))
+    got = _recorded_godin(data, confidence=confidence, step=float(step), original_sign=True)
     out = got.outputs(data.test)[0 if confidence == "h" else 1]
     check.remark(f"{name}: softmax over the outputs of {confidence}, as in the original")
     check.close(f"{name}.score", out.softmax(dim=1).amax(dim=1))

@@ -40,13 +40,15 @@ class GODIN(Scorer):
     """Minus the largest h (or minus g) of logits written as h / g, after a step of the image that raises it.
 
     Source: Hsu et al. 2020, DeConf-C. h and g are learnt by `fit` on the frozen features: a post-hoc stand-in for the paper's
-    training of the whole network. `step` is in units of the normalised input.
+    training of the whole network. `step` is in units of [0, 1] pixels. Where the gradient is exactly zero the pixel stays; under
+    `original_sign` it moves up, as OpenOOD takes that sign for +1.
     """
 
     needs: ClassVar = frozenset({"images", "features"})
     fitted_on: ClassVar = "train"
     confidence: Literal["h", "g"] = "h"
     step: NonNegativeFloat = 0.0025
+    original_sign: bool = False
     steps: PositiveInt = 300
 
     def fit(self, seen: Activations, labels: Tensor) -> Self:
@@ -86,4 +88,5 @@ class GODIN(Scorer):
             features = network.features(prepared).cpu()
             raised = self.h_(features) if self.confidence == "h" else self.g_(features)
             (gradient,) = torch.autograd.grad(raised.amax(dim=1).sum(), prepared)
-        return prepared.detach() + self.step * gradient.sign()
+        sign = torch.where(gradient >= 0, 1.0, -1.0) if self.original_sign else gradient.sign()
+        return prepared.detach() + self.step * sign / gradient.new_tensor(network.pixel_std)[:, None, None]

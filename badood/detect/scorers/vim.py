@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Self
 
+import numpy as np
+import torch
 from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
 from pytorch_ood import detector as published
@@ -35,7 +37,9 @@ class ViM(Scorer):
 
 
 def principal_space(seen: Activations, labels: Tensor, dim: int | None) -> published.ViM:
-    """pytorch-ood's ViM fitted on ID features.
+    """pytorch-ood's ViM fitted on ID features, origin and axes by float64 decompositions.
+
+    The space lies round a far origin, so one axis outweighs the others and float32 leaves four digits of the residual.
 
     Raises:
         BadInput: `dim` leaves nothing outside.
@@ -44,4 +48,14 @@ def principal_space(seen: Activations, labels: Tensor, dim: int | None) -> publi
     dim = dim if dim is not None else width // 2
     if dim >= width:
         raise BadInput(f"a principal space of {dim} axes leaves nothing of {width} features outside; lower dim.")
-    return published.ViM(None, dim, *linear(seen)).fit_features(seen.features, labels)
+    weight, bias = linear(seen)
+    space = published.ViM(None, dim, weight, bias)
+    # numpy decomposes in float64 and rounds the result, as the paper's code does
+    space.u = -torch.from_numpy(np.linalg.pinv(weight.cpu().numpy()) @ bias.cpu().numpy())
+    space.fit_features(seen.features, labels)
+    centred = (seen.features - space.u).numpy()
+    axes = np.linalg.eigh(centred.T @ centred / len(centred)).eigenvectors
+    space.principal_subspace = torch.from_numpy(np.ascontiguousarray(axes[:, : width - dim]))
+    residual = (seen.features - space.u) @ space.principal_subspace
+    space.alpha = float(seen.logits.amax(dim=1).mean() / residual.norm(dim=1).mean())
+    return space

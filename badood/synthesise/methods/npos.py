@@ -36,7 +36,7 @@ class NPOS(Synthesiser):
 
     def fit(self, z0: Tensor, labels: Tensor) -> Self:
         """Learn each class's boundary points."""
-        self.banks_ = {int(label): F.normalize(z0[labels == label], dim=1) for label in labels.unique()}
+        self.banks_ = {int(label): F.normalize(z0[labels == label], dim=1) for label in torch.unique(labels)}
         self.edges_ = {label: bank[self._edge(bank)] for label, bank in self.banks_.items()}
         return self
 

@@ -28,7 +28,7 @@ class VOS(Synthesiser):
 
     def fit(self, z0: Tensor, labels: Tensor) -> Self:
         """Learn the means of all classes and their one covariance."""
-        self.classes_, position = labels.unique(return_inverse=True)
+        self.classes_, position = torch.unique(labels, return_inverse=True)
         self.means_, self.covariance_ = class_gaussians(z0, position, len(self.classes_))
         return self
 
