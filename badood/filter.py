@@ -95,7 +95,7 @@ def sweep(outliers: pd.DataFrame, id_confidence: ArrayLike, preview: Preview, *,
     limits = np.linspace(0, 1, steps)
     rows = []
     for lo, hi in ((lo, hi) for lo in limits for hi in limits if lo < hi):
-        kept = _between(confidence, *(_id_band(known, lo, hi) if quantiles else (lo, hi)))
+        kept = _between(confidence, *(id_band(known, lo, hi) if quantiles else (lo, hi)))
         if kept.any():
             share = overlap(confidence[kept], known)
             rows.append({"lo": lo, "hi": hi, "kept": int(kept.sum()), "overlap": share, **preview(kept)})
@@ -140,7 +140,7 @@ def _band(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
 
 def _quantile(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
     _check_band(cfg)
-    lo, hi = _id_band(candidates.known, cfg.lo, cfg.hi)
+    lo, hi = id_band(candidates.known, cfg.lo, cfg.hi)
     where = f"id_confidence from {lo:.3f} to {hi:.3f}: quantiles {cfg.lo:g} and {cfg.hi:g} of ID validation"
     return _between(candidates.confidence, lo, hi), where
 
@@ -214,8 +214,9 @@ def _between(confidence: Floats, lo: float, hi: float) -> Mask:
     return (confidence >= lo) & (confidence <= hi)
 
 
-def _id_band(known: Floats, lo: float, hi: float) -> tuple[float, float]:
+def id_band(id_confidence: ArrayLike, lo: float, hi: float) -> tuple[float, float]:
     """Confidences at two quantiles of ID validation; the ends 0 and 1 stay open, for outliers beyond all ID images."""
+    known = np.asarray(id_confidence, dtype=np.float64)
     return (float(np.quantile(known, lo)) if lo > 0 else 0.0, float(np.quantile(known, hi)) if hi < 1 else 1.0)
 
 

@@ -1,9 +1,13 @@
 """What every calibrator would make of a run's scores, on images it was not fitted on."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from badood.calibrate import calibrator, reliability_table
+from badood.calibrate import Calibrator, calibrator, reliability_table
+from badood.core.errors import ReversedOrder
 
 
 def compare_calibrators(reference: pd.DataFrame, bins: int = 10) -> dict[str, pd.DataFrame]:
@@ -16,15 +20,46 @@ def compare_calibrators(reference: pd.DataFrame, bins: int = 10) -> dict[str, pd
 
     Returns:
         By calibrator a `calibrate.reliability_table`; raw confidence is 1 - S with S = sigmoid(E), the paper's eq. 6.
-
-    Raises:
-        BadInput: the scores cannot be calibrated; says why.
+        A calibrator that cannot be fitted, as the scores rank the wrong way round, is left out.
     """
     energy, is_id = reference["energy"].to_numpy(np.float64), (reference["set"] == "validation").to_numpy()
     # images of a set stand together, so every second row takes half of each
     fitting = np.arange(len(energy)) % 2 == 0
-    confidence = {"raw": np.exp(-np.logaddexp(0, energy[~fitting]))}
-    for name in calibrator:
-        fitted = calibrator.make(name).fit(energy[fitting], is_id[fitting])
+    confidence = {"raw": _raw(energy[~fitting])}
+    for name, fitted in _fitted(energy[fitting], is_id[fitting]):
         confidence[name] = fitted.id_confidence(energy[~fitting])
     return {name: reliability_table(values, is_id[~fitting], bins) for name, values in confidence.items()}
+
+
+def fitted_calibrators(reference: pd.DataFrame) -> dict[str, Calibrator]:
+    """Every registered calibrator fitted on all held-out images; those that cannot be fitted are left out.
+
+    Args:
+        reference: as for `compare_calibrators`.
+    """
+    energy, is_id = reference["energy"].to_numpy(np.float64), (reference["set"] == "validation").to_numpy()
+    return dict(_fitted(energy, is_id))
+
+
+def calibration_curves(fitted: dict[str, Calibrator], energy: NDArray[np.floating], points: int = 200) -> pd.DataFrame:
+    """The maps of several calibrators over the range of `energy`.
+
+    Returns:
+        energy, and a column of id_confidence by calibrator; "raw" is 1 - S.
+    """
+    grid = np.linspace(energy.min(), energy.max(), points)
+    maps = {name: entry.id_confidence(grid) for name, entry in fitted.items()}
+    return pd.DataFrame({"energy": grid, "raw": _raw(grid), **maps})
+
+
+def _raw(energy: NDArray[np.floating]) -> NDArray[np.float64]:
+    """1 - S with S = sigmoid(E): what the detector says before calibration."""
+    return np.exp(-np.logaddexp(0, energy))
+
+
+def _fitted(energy: NDArray[np.float64], is_id: NDArray[np.bool_]) -> Iterator[tuple[str, Calibrator]]:
+    for name in calibrator:
+        try:
+            yield name, calibrator.make(name).fit(energy, is_id)
+        except ReversedOrder:  # a detector that ranks the wrong way round: the others are still worth seeing
+            continue

@@ -1,6 +1,7 @@
 """Embeddings on a plane: PCA at once, t-SNE for neighbourhoods, UMAP where the extra is installed."""
 
 import importlib
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -45,6 +46,22 @@ def map_table(
     ids = pd.DataFrame({"kind": "ID", "id": np.arange(len(known))})
     rows = table.reset_index(drop=True).assign(kind="outlier", id=table["outlier_id"].to_numpy())
     return pd.concat([ids, rows], ignore_index=True).assign(x=places[:, 0], y=places[:, 1])
+
+
+def inside(points: pd.DataFrame, xs: Sequence[float], ys: Sequence[float]) -> NDArray[np.int64]:
+    """outlier_id of the outliers inside a lasso, in the table's order.
+
+    Args:
+        points: as `map_table` makes them. xs, ys: corners of the lasso, at least 3; it closes itself.
+    """
+    odd = points[points["kind"] == "outlier"]
+    x, y = odd["x"].to_numpy(float), odd["y"].to_numpy(float)
+    within = np.zeros(len(odd), dtype=bool)
+    # even-odd rule: a point is inside where a ray to its right crosses the outline an odd number of times
+    for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), zip([*xs[1:], xs[0]], [*ys[1:], ys[0]], strict=True), strict=True):
+        if y0 != y1:
+            within ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return odd["id"].to_numpy(np.int64)[within]
 
 
 def _pca(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

@@ -9,18 +9,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from badood.calibrate import Calibrator, from_dict
+from badood.config import Filter
 from badood.core.artefacts import read_json
 from badood.core.errors import BadInput
-from badood.evaluate.ood_types import type_table
-from badood.explore.queries import Outliers
+from badood.evaluate.ood_types import TYPES, type_table
+from badood.explore.queries import Filters, Outliers
+from badood.filter import id_band, overlap, select
 from badood.pipeline.runs import Run, open_run
 
 METRICS = ("fpr95", "auroc", "aupr", "id_accuracy")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finished:
-    """What a run found. Nothing is read before it is asked for.
+    """What a run found. Nothing is read before it is asked for, and what was read is kept: two are equal only if they are the same.
 
     Attributes:
         run: the run's folder and settings.
@@ -81,6 +84,30 @@ class Finished:
     def _confidence(self, group: str) -> "pd.Series[float]":
         return self.reference.loc[self.reference["set"] == group, "id_confidence"]
 
+    @cached_property
+    def calibrator(self) -> Calibrator:
+        """The first detector's fitted map from energy to id_confidence."""
+        return from_dict(read_json(self._folder("calibration") / "calibrator.json"))
+
+    def limits(self, lo: float, hi: float, *, quantiles: bool) -> tuple[float, float]:
+        """A band in id_confidence, whether it was given so or in quantiles of ID validation."""
+        return id_band(self._confidence("validation"), lo, hi) if quantiles else (lo, hi)
+
+    def quantiles(self, lo: float, hi: float) -> tuple[float, float]:
+        """The quantiles of ID validation at which a band in id_confidence begins and ends; 0 and 1 stay open ends."""
+        known = np.sort(self._confidence("validation"))
+        at = [float(np.searchsorted(known, limit, side=side) / len(known)) for limit, side in ((lo, "left"), (hi, "right"))]
+        return (at[0] if lo > 0 else 0.0, at[1] if hi < 1 else 1.0)
+
+    def overlap(self, lo: float, hi: float) -> float:
+        """Share of the outliers in a band of id_confidence that look as ID as 95 % of ID validation; 0 where it keeps none."""
+        return overlap(self.outliers.values("id_confidence", Filters(id_confidence=(lo, hi))), self._confidence("validation"))
+
+    def sweep(self, *, quantiles: bool) -> pd.DataFrame:
+        """The previews of all bands, as `filter.sweep` makes them; empty where no sweep was run in this unit."""
+        noted = self.run.record.get("sweep", {}).get("quantile" if quantiles else "confidence")
+        return pd.DataFrame() if noted is None else pd.read_parquet(self.run.folder / noted / "sweep.parquet")
+
     def filters(self) -> pd.DataFrame:
         """The filter table: filter, kept, lo, hi, overlap, then fpr95, auroc, aupr and id_accuracy as fractions; filters that kept nothing are left out."""
         columns = ["filter", "kept", "lo", "hi", "overlap", *METRICS]
@@ -106,6 +133,33 @@ class Finished:
         """OOD types before and after the band lo..hi of id_confidence. Paper Table 3."""
         confidence = self.outliers.values("id_confidence")
         return type_table(self.outliers.values("ood_type"), (confidence >= lo) & (confidence <= hi))
+
+    def types_at(self, tau: float) -> NDArray[np.object_]:
+        """(M,) OOD type of every outlier at another tau, from the stored probabilities, in the file's order."""
+        best, anchor = self.outliers.values("clip_prob"), self.outliers.values("clip_anchor_prob")
+        # the anchor's class is the top-1 where both are the same number
+        return np.where(best < tau, TYPES[2], np.where(anchor >= best, TYPES[0], TYPES[1])).astype(object)
+
+    def type_table_at(self, tau: float, band: tuple[float, float]) -> pd.DataFrame:
+        """OOD types before and after a band of id_confidence, at another tau."""
+        confidence = self.outliers.values("id_confidence")
+        return type_table(self.types_at(tau), (confidence >= band[0]) & (confidence <= band[1]))
+
+    def type_examples(self, tau: float, band: tuple[float, float], each: int = 12) -> dict[str, pd.DataFrame]:
+        """Outliers of each type inside a band at a tau, those CLIP is surest of first; at most `each` a type."""
+        table = self.outliers.table().assign(ood_type=self.types_at(tau))
+        inside = table[table["id_confidence"].between(*band)].sort_values(["clip_prob", "outlier_id"], ascending=[False, True])
+        return {name: inside[inside["ood_type"] == name].head(each) for name in TYPES}
+
+    def kept(self, name: str) -> NDArray[np.int64]:
+        """outlier_id of what the filter `name` kept, ascending."""
+        row = self._row(name)
+        cfg = Filter(**row["filter"])
+        if cfg.strategy == "auto":  # its band was chosen by previews; the row says where it ended
+            cfg = Filter(strategy="band", lo=row["lo"], hi=row["hi"])
+        # the rows of the run's own order: what was drawn at random depends on it
+        table = self.outliers.table()
+        return np.sort(table["outlier_id"].to_numpy(np.int64)[select(table, cfg, self._confidence("validation")).kept])
 
     def _row(self, name: str) -> dict[str, Any]:
         rows = self.run.record["metrics"]

@@ -126,6 +126,16 @@ class Outliers:
         table["share"] = table["count"] / max(1, table["count"].sum())
         return table
 
+    def kept_mix(self, by: str, filters: Filters) -> pd.DataFrame:
+        """How many of each value of the column `by` pass: columns `by`, kept and total, in the order of the values."""
+        where, values = _where(filters)
+        name = self._quoted(by)
+        query = f"""
+            SELECT a.value AS {name}, coalesce(k.count, 0) AS kept, a.count AS total
+            FROM (SELECT {name} AS value, count(*) AS count FROM outliers GROUP BY 1) a
+            LEFT JOIN (SELECT {name} AS value, count(*) AS count FROM outliers {where} GROUP BY 1) k ON a.value = k.value ORDER BY 1"""
+        return self._frame(query, values)
+
     def histogram(
         self, column: str = "id_confidence", filters: Filters = Filters(), *, bins: int = 50, span: Interval = (0.0, 1.0)
     ) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import numpy as np
 from badood.config import Filter
 from badood.core.errors import BadInput, BadOODError
 from badood.data.record import ImageSet
+from badood.jobs import lesson
 from badood.pipeline.method import Method
 from badood.pipeline.runs import open_run
 from badood.pipeline.table import png
@@ -42,6 +43,11 @@ def suggest(run: str) -> dict[str, Any]:
     return {"lo": chosen.lo, "hi": chosen.hi, "kept": int(chosen.kept.sum()), "reason": chosen.reason}
 
 
+def walk(run: str, row: int, start: int, scale: float) -> dict[str, Any]:
+    """One ID image taken through the method; see `lesson.walk`."""
+    return lesson.walk(_method(run), row, start=start, scale=scale)
+
+
 def id_image(run: str, numbers: list[int]) -> str:
     """An ID training image by its row, as base64 of a PNG."""
     return _encoded(_method(run), _method(run).images.train, numbers[0])
@@ -67,6 +73,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "ping": ping,
     "preview": preview,
     "suggest": suggest,
+    "walk": walk,
     "id_image": id_image,
     "grid_image": grid_image,
 }

@@ -15,6 +15,7 @@ def confidence_histogram(
     *,
     id_quantile: float | None = None,
     bins: int = 50,
+    draggable: bool = False,
 ) -> go.Figure:
     """Overlaid histograms, each in percent of its own group, so that groups of any size compare.
 
@@ -23,6 +24,7 @@ def confidence_histogram(
         band: lo and hi of the kept outliers, shaded.
         id_quantile: the 5 % quantile of ID-validation confidence, a dashed line: kept outliers above it overlap with ID.
         bins: equal bins over [0, 1].
+        draggable: the band is a selection whose edges a person can move; the page hears of it as of any box selection.
     """
     edges = np.linspace(0, 1, bins + 1)
     figure = go.Figure()
@@ -55,6 +57,13 @@ def confidence_histogram(
             line={"color": tints.get("ID validation", "#0072B2"), "width": 2, "dash": "dash"},
             annotation={"text": "5 % of ID", "textangle": -90},
         )
+    if draggable and band is not None:
+        top = 1.08 * max(max(bar.y) for bar in figure.data)
+        # the type must be said: events carry the layout as it was given, and a box without a type is not reported
+        figure.add_selection(type="rect", xref="x", yref="y", x0=band[0], x1=band[1], y0=0, y1=top, line={"color": "#E69F00", "width": 2})
+        figure.update_traces(selected={"marker": {"opacity": 0.55}}, unselected={"marker": {"opacity": 0.55}})
+        figure.update_layout(dragmode="select", selectdirection="h", activeselection={"fillcolor": "#E69F00", "opacity": 0.25})
+        figure.update_yaxes(range=[0, top])
     x = "id_confidence (calibrated probability of ID; 1 = looks ID, 0 = far away)"
     figure = styled(figure, "Confidence of ID images, outliers and real OOD", x=x, y="share of the group per bin (%)", barmode="overlay")
     return figure.update_xaxes(range=[0, 1])

@@ -1,0 +1,27 @@
+"""The table of contents of the dashboard: its pages in the order of the menu."""
+
+import sys
+from pathlib import Path
+
+# Streamlit puts this folder first on the import path; the checkout must be there too
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import streamlit as st
+
+from app.parts.run_picker import run_picker
+from app.views import band, calibration, compare, embedding_map, heatmaps, learn, ood_types
+
+PAGES = [
+    st.Page(band.page, title="Band", icon=":material/tune:", url_path="band", default=True),
+    st.Page(calibration.page, title="Calibration", icon=":material/balance:", url_path="calibration"),
+    st.Page(ood_types.page, title="Types", icon=":material/category:", url_path="types"),
+    st.Page(heatmaps.page, title="Shift heatmaps", icon=":material/grid_on:", url_path="heatmaps"),
+    st.Page(embedding_map.page, title="Map", icon=":material/scatter_plot:", url_path="map"),
+    st.Page(compare.page, title="Compare", icon=":material/compare_arrows:", url_path="compare"),
+    st.Page(learn.page, title="Learn", icon=":material/school:", url_path="learn"),
+]
+
+st.set_page_config("Bad-OOD Explorer", layout="wide")
+page = st.navigation(PAGES)
+run_picker()
+page.run()

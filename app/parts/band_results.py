@@ -1,0 +1,55 @@
+"""What came of bands: finished retrains before and after, and the sweep over all bands."""
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.parts.tables import metric_table
+from app.workers import ensure_worker
+from badood.explore import figures
+from badood.explore.finished import Finished
+from badood.explore.notebook import show_roc
+from badood.jobs import queue
+
+_PLOT = {"displaylogo": False}
+
+
+def results(found: Finished) -> None:
+    """Table and ROC curves of the detectors trained so far, before the filter and after."""
+    st.header("Before and after")
+    table = found.filters()
+    if table.empty:
+        st.info("No detector has been retrained yet. Press Retrain; its row appears here.", icon=":material/info:")
+        return
+    st.caption("Every row is a detector trained from scratch and judged on test images. “all” is the one before filtering.")
+    metric_table(table, baseline="all", key="before after")
+    names = table["filter"].tolist()
+    chosen = st.multiselect("Curves", names, default=[*names[:1], *names[-1:]] if len(names) > 1 else names, key="roc names")
+    left, right = st.columns(2)
+    if chosen:
+        left.plotly_chart(show_roc(found, chosen), key="band roc", config=_PLOT)
+    right.plotly_chart(figures.filter_table(table), key="band filters", config=_PLOT)
+
+
+def sweep(found: Finished) -> None:
+    """Preview FPR95 of all bands as a heatmap, with the current band marked."""
+    st.header("All bands at a glance")
+    band = state.band(found)
+    table = found.sweep(quantiles=band.quantiles)
+    text = "Previews 55 bands, one after the other, in the background. Previews train the last layer only and use validation images."
+    if table.empty:
+        st.caption(f"No sweep in this unit yet. {text}")
+    if st.button("Sweep all bands" if table.empty else "Sweep again", icon=":material/apps:", help=text, key="sweep"):
+        ensure_worker()
+        queue.submit("sweep", {"run": found.run.id, "quantiles": band.quantiles}, found.run.id)
+        st.rerun()
+    if not table.empty:
+        st.fragment(_sweep_plot)(found, table)
+
+
+def _sweep_plot(found: Finished, table: pd.DataFrame) -> None:
+    band = state.band(found)
+    figure = figures.band_sweep(table, "fpr95", (band.lo, band.hi))
+    if band.quantiles:
+        figure.update_xaxes(title="lowest ID quantile kept (lo)").update_yaxes(title="highest ID quantile kept (hi)")
+    st.plotly_chart(figure, key="band sweep", config=_PLOT)

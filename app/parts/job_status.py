@@ -1,0 +1,67 @@
+"""How jobs of a run are doing, with a button to cancel; looks twice a second while one is open, and not after."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import state
+from badood.jobs import queue
+from badood.jobs.worker import alive
+from badood.store import jobs, open_database
+from badood.store.tables import Job
+
+_NAMES = {"retrain": "Retraining", "sweep": "Sweep over all bands", "run": "Run", "train": "Training a model"}
+
+
+def job_status(run_id: str, kinds: Sequence[str]) -> None:
+    """Draw the open jobs of these kinds and the last one that ended badly.
+
+    When a job ends the whole page is drawn anew, so that its result appears.
+    """
+    watching = bool(_open(run_id, kinds))
+    st.fragment(_draw, run_every=0.5 if watching else None)(run_id, tuple(kinds), watching)
+
+
+def _open(run_id: str, kinds: Sequence[str]) -> list[Job]:
+    return jobs.listed(open_database(), run_id=run_id, kinds=kinds, states=jobs.OPEN)
+
+
+def _draw(run_id: str, kinds: tuple[str, ...], watched: bool) -> None:
+    listed = jobs.listed(open_database(), run_id=run_id, kinds=kinds, limit=20)
+    now_open = [job for job in listed if job.state in jobs.OPEN]
+    count = f"open jobs {'/'.join(kinds)}"
+    before = state.value(count, len(now_open))
+    state.put(count, len(now_open))
+    if watched and len(now_open) < before:
+        st.rerun()
+    for job in reversed(now_open):
+        _open_job(job)
+    if listed and listed[0].state in ("failed", "interrupted"):
+        _ended_badly(listed[0])
+
+
+def _title(job: Job) -> str:
+    chosen = job.arguments.get("filter", {})
+    band = f" on band {chosen['lo']:.2f} to {chosen['hi']:.2f}" if "lo" in chosen else ""
+    return f"{_NAMES.get(job.kind, job.kind)}{band}"
+
+
+def _open_job(job: Job) -> None:
+    text, button = st.columns([6, 1], vertical_alignment="center")
+    if job.state == "queued":
+        waits = "waits for its turn" if alive() else "waits: no worker is running. Start one with `python -m badood worker`"
+        text.progress(0.0, f"{_title(job)}: {waits}.")
+    else:
+        share = (job.step or 0) / job.total if job.total else 0.0
+        left = f", about {job.eta_seconds:.0f} s left in this stage" if job.eta_seconds else ""
+        text.progress(min(1.0, share), f"{_title(job)}: {job.stage or 'starting'}{left}. The page stays usable.")
+    if button.button("Cancel", key=f"cancel {job.id}", width="stretch"):
+        queue.cancel(job.id)
+
+
+def _ended_badly(job: Job) -> None:
+    text, button = st.columns([6, 1], vertical_alignment="center")
+    text.warning(f"{_title(job)} {job.state}: {job.error or 'no reason was given'}", icon=":material/warning:")
+    if button.button("Resume", key=f"resume {job.id}", width="stretch"):
+        queue.resume(job.id)
+        st.rerun()

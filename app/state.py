@@ -1,0 +1,114 @@
+"""What a visitor looks at: run, band and selection. In the URL where a link should reproduce it. The only file that touches the session."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import streamlit as st
+
+from app.opened import opened, runs
+from badood.core.errors import BadInput
+from badood.explore.finished import Finished
+
+Unit = Literal["confidence", "quantile"]
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band as a person set it.
+
+    Attributes:
+        lo, hi: in id_confidence, or quantiles of ID validation. unit: which of both.
+    """
+
+    lo: float
+    hi: float
+    unit: Unit = "confidence"
+
+    @property
+    def quantiles(self) -> bool:
+        return self.unit == "quantile"
+
+    def limits(self, found: Finished) -> tuple[float, float]:
+        """The band in id_confidence."""
+        return found.limits(self.lo, self.hi, quantiles=self.quantiles)
+
+    def filter(self) -> dict[str, Any]:
+        """Fields of `config.Filter`."""
+        return {"strategy": "quantile" if self.quantiles else "band", "lo": self.lo, "hi": self.hi}
+
+
+def value(key: str, default: Any = None) -> Any:
+    """What the session holds under a widget's key."""
+    return st.session_state.get(key, default)
+
+
+def put(key: str, new: Any) -> None:
+    """Set a widget's value before it is drawn."""
+    st.session_state[key] = new
+
+
+def run_id() -> str | None:
+    """The run that is looked at: chosen, else of the URL, else the newest with outliers."""
+    chosen = st.session_state.get("run") or st.query_params.get("run")
+    if chosen is None:
+        chosen = next((run.id for run in runs() if "outliers" in run.record), None)
+    return chosen
+
+
+def pick_run(chosen: str) -> None:
+    """Look at a run."""
+    st.session_state["run"] = st.query_params["run"] = chosen
+
+
+def current() -> Finished | None:
+    """The run that is looked at; None where there is none."""
+    chosen = run_id()
+    if chosen is None:
+        return None
+    try:
+        return opened(chosen)
+    except BadInput:  # a link to a run that was deleted
+        st.session_state.pop("run", None)
+        st.query_params.pop("run", None)
+        return None
+
+
+def band(found: Finished) -> Band:
+    """The band that is looked at: set, else of the URL, else the run's own."""
+    if "band" in st.session_state:
+        return st.session_state["band"]
+    cfg, query = found.run.cfg.filter, st.query_params
+    try:
+        lo, hi = float(query.get("lo", cfg.lo)), float(query.get("hi", cfg.hi))
+    except ValueError:
+        lo, hi = cfg.lo, cfg.hi
+    if not 0 <= lo <= hi <= 1:
+        lo, hi = cfg.lo, cfg.hi
+    return Band(lo, hi, "quantile" if query.get("unit") == "quantile" else "confidence")
+
+
+def set_band(new: Band) -> None:
+    """Look at another band; `band_turn` counts up, so that a plot is drawn anew without its old selection."""
+    st.session_state["band"] = new
+    st.session_state["band_turn"] = band_turn() + 1
+    st.query_params.update({"lo": f"{new.lo:g}", "hi": f"{new.hi:g}", "unit": new.unit})
+
+
+def band_turn() -> int:
+    """How often the band was set."""
+    return int(st.session_state.get("band_turn", 0))
+
+
+def visitor() -> str:
+    """A name for this visitor's session."""
+    return st.session_state.setdefault("visitor", str(id(st.session_state)))
+
+
+def selected_ids() -> tuple[int, ...] | None:
+    """Outliers that another page selected for the grid; None = no selection."""
+    return st.session_state.get("selected_ids")
+
+
+def select_ids(ids: tuple[int, ...] | None) -> None:
+    """Hand a selection to the grid."""
+    st.session_state["selected_ids"] = ids

@@ -1,0 +1,1 @@
+"""One page a file; each has a function `page`, which `main` enters into the menu."""

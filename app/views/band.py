@@ -1,0 +1,147 @@
+"""The heart of the dashboard: move the band, see what it keeps, preview, retrain."""
+
+import streamlit as st
+
+from app import state
+from app.opened import groups
+from app.parts.band_preview import preview, suggest
+from app.parts.band_results import results, sweep
+from app.parts.examples import outlier, strip
+from app.parts.export_menu import export_menu
+from app.parts.header import page_head
+from app.parts.job_status import job_status
+from app.state import Band
+from app.workers import ensure_worker
+from badood.explore import figures
+from badood.explore.finished import Finished
+from badood.explore.queries import Filters
+from badood.filter import OVERLAP_LIMIT
+from badood.jobs import queue
+
+_PLOT = {"displaylogo": False, "displayModeBar": False}
+_UNITS = {"confidence": "id_confidence", "quantile": "ID quantiles"}
+
+
+def page() -> None:
+    found = page_head(
+        "Band",
+        "Keep only the outliers whose id_confidence lies in a band, then retrain the detector on them. "
+        "id_confidence is 1 for images that look like the training images and 0 for images far away from them.",
+    )
+    st.fragment(_chooser)(found)
+    job_status(found.run.id, ["retrain", "sweep"])
+    results(found)
+    sweep(found)
+
+
+def _chooser(found: Finished) -> None:
+    """All that moves with the band; the rest of the page stays as it is."""
+    band = state.band(found)
+    limits = band.limits(found)
+    filters = Filters(id_confidence=limits)
+    count = found.outliers.count(filters)
+    _controls(found, band)
+    _plot(found, limits)
+    _slider(band)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _numbers(count, len(found.outliers), found.overlap(*limits))
+        _edges(found, limits)
+    with right:
+        preview(found, band, count)
+        mix = [found.outliers.kept_mix(by, filters) for by in ("anchor_class", "ood_type")]
+        st.plotly_chart(figures.kept_mix(*mix), key="kept mix", config=_PLOT)
+    _actions(found, band, filters, count)
+
+
+def _controls(found: Finished, band: Band) -> None:
+    unit, suggested = st.columns([2, 3], vertical_alignment="bottom")
+    state.put("unit", band.unit)
+    unit.segmented_control(
+        "Limits are given in",
+        list(_UNITS),
+        format_func=_UNITS.get,
+        key="unit",
+        required=True,
+        on_change=_change_unit,
+        args=(found,),
+        help="ID quantiles say where the limits lie among known images: 0.05 is the confidence that 95 % of held-out ID images exceed. "
+        "They mean the same in every run, id_confidence does not.",
+    )
+    with suggested:
+        suggest(found)
+
+
+def _change_unit(found: Finished) -> None:
+    """The same band in the other unit."""
+    band, unit = state.band(found), state.value("unit")
+    if unit != band.unit:
+        lo, hi = band.limits(found) if band.quantiles else found.quantiles(band.lo, band.hi)
+        state.set_band(Band(round(lo, 3), round(hi, 3), unit))
+
+
+def _plot(found: Finished, limits: tuple[float, float]) -> None:
+    """The histogram. It changes its place whenever the band was set: one that stays keeps the box that was drawn on it."""
+    turn = state.band_turn()
+    key = f"band plot {turn}"
+    figure = figures.confidence_histogram(groups(found), limits, id_quantile=found.id_quantile, draggable=True)
+    places = st.empty(), st.empty()
+    places[turn % 2].plotly_chart(figure, key=key, on_select=lambda: _boxed(found, key), selection_mode="box", config=_PLOT)
+
+
+def _boxed(found: Finished, key: str) -> None:
+    """Take over the box that was drawn, moved or resized on the plot."""
+    boxes = state.value(key).selection.box
+    if boxes:
+        lo, hi = (min(1.0, max(0.0, x)) for x in sorted(boxes[-1]["x"]))
+        unit = state.band(found).unit
+        ends = found.quantiles(lo, hi) if unit == "quantile" else (lo, hi)
+        state.set_band(Band(round(ends[0], 3), round(ends[1], 3), unit))
+
+
+def _slider(band: Band) -> None:
+    def moved() -> None:
+        lo, hi = state.value("band slider")
+        state.set_band(Band(lo, hi, band.unit))
+
+    state.put("band slider", (band.lo, band.hi))
+    label = f"Band in {_UNITS[band.unit]}: drag the ends here, or the band on the plot"
+    st.slider(label, 0.0, 1.0, step=0.001, format="%.3f", key="band slider", on_change=moved)
+
+
+def _numbers(count: int, total: int, overlap: float) -> None:
+    kept, share, over = st.columns(3)
+    kept.metric("Kept", f"{count:,}", help="Outliers inside the band, both ends included.")
+    share.metric("Share of all", f"{count / max(1, total):.1%}")
+    over.metric(
+        "Overlap with ID",
+        f"{overlap:.0%}",
+        help="Share of the kept outliers right of the dashed line: they look as much like ID as 95 % of held-out ID images do.",
+    )
+    if not count:
+        st.error("This band keeps nothing. Widen it, or press Suggest.", icon=":material/block:")
+    elif overlap > OVERLAP_LIMIT:
+        st.warning(
+            f"{overlap:.0%} of the kept outliers pass for ID. Trained as outliers they teach the detector to reject known images. "
+            "Lower the upper end.",
+            icon=":material/warning:",
+        )
+
+
+def _edges(found: Finished, limits: tuple[float, float]) -> None:
+    rows = found.outliers.edges(*limits)
+    for edge, name, limit in (("lo", "lower", limits[0]), ("hi", "upper", limits[1])):
+        st.markdown(f"**Around the {name} end, {limit:.3f}.** Pale ones are left out.")
+        near = rows[rows["edge"] == edge]
+        strip((outlier(found, row, faded=not row.kept) for row in near.itertuples()), side=78, empty="No outlier lies near it.")
+
+
+def _actions(found: Finished, band: Band, filters: Filters, count: int) -> None:
+    retrain, export = st.columns([1, 3], vertical_alignment="center")
+    wish = "Trains the detector from scratch on what the band keeps and tests it. Minutes, in the background."
+    if retrain.button("Retrain on this band", type="primary", icon=":material/model_training:", disabled=not count, help=wish):
+        ensure_worker()
+        queue.submit("retrain", {"run": found.run.id, "filter": band.filter()}, found.run.id)
+        st.rerun()
+    with export:
+        export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="band")

@@ -1,0 +1,30 @@
+"""What calibrators make of a raw score."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from badood.explore.figures.style import colours, styled
+
+
+def calibration_curves(curves: pd.DataFrame, chosen: str | None = None) -> go.Figure:
+    """A line a calibrator: energy against id_confidence.
+
+    Args:
+        curves: energy, and a column of id_confidence by calibrator, as `explore.calibrations.calibration_curves` makes it.
+        chosen: the calibrator the run uses; drawn thicker.
+    """
+    figure = go.Figure()
+    names = [name for name in curves.columns if name != "energy"]
+    tints = colours(names)
+    for name in names:
+        line = {"color": tints[name], "width": 4 if name == chosen else 2, "dash": "dot" if name == "raw" else "solid"}
+        figure.add_scatter(
+            x=curves["energy"],
+            y=curves[name],
+            mode="lines",
+            name=name,
+            line=line,
+            hovertemplate="E = %{x:.2f} gives %{y:.3f}<extra>" + name + "</extra>",
+        )
+    figure = styled(figure, "From energy to id_confidence", x="energy E (nats; larger looks more OOD)", y="id_confidence", height=420)
+    return figure.update_yaxes(range=[-0.02, 1.02])
