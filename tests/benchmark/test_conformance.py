@@ -1,0 +1,147 @@
+"""The conformance command: the recorded set passes, anything wrong is a reported failure, never a crash."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from typer.testing import CliRunner
+
+from badood.benchmark.conformance import CaseResult, run_conformance
+from badood.cli import app
+from badood.core.errors import BadInput
+
+Change = Callable[[dict[str, Tensor]], None]
+
+
+@pytest.fixture(scope="session")
+def reference(test_data: Path) -> Path:
+    folder = test_data / "reference"
+    if not folder.is_dir():
+        pytest.skip(f"no recorded tensors at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def results(reference: Path) -> dict[str, CaseResult]:
+    return {result.case: result for result in run_conformance(reference)}
+
+
+def changed(source: Path, folder: Path, change: Change, name: str | None = None) -> CaseResult:
+    """The result of a case whose tensors were changed, alone in a folder."""
+    with safe_open(source, framework="pt") as file:
+        header, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    change(tensors)
+    save_file(tensors, folder / (name or source.name), metadata=header)
+    return run_conformance(folder)[0]
+
+
+def test_the_recorded_set_passes(reference: Path, results: dict[str, CaseResult]) -> None:
+    assert set(results) == {path.stem for path in reference.glob("*.safetensors")}
+    assert not {name: result.reason for name, result in results.items() if result.status == "fail"}
+
+
+def test_only_the_power_iteration_deviates(results: dict[str, CaseResult]) -> None:
+    deviating = [result for result in results.values() if result.status == "deviates"]
+    assert [result.case for result in deviating] == ["scorers_convnet"]
+    assert "rankfeat_power_iteration" in deviating[0].reason
+
+
+def test_differences_stay_below_the_reported_tolerance(results: dict[str, CaseResult]) -> None:
+    assert all(result.max_abs_diff <= result.tolerance for result in results.values())
+
+
+def test_the_originals_arithmetic_is_reported(results: dict[str, CaseResult]) -> None:
+    assert "original_selection" in results["dreamood_npos"].reason
+    assert "thinned" in results["metrics"].reason
+    assert "NaN" in results["minority_guidance_x0"].reason
+
+
+def test_a_wrong_output_fails(reference: Path, tmp_path: Path) -> None:
+    def shift(tensors: dict[str, Tensor]) -> None:
+        tensors["output.x0_pred"] += 1e-3
+
+    result = changed(reference / "rdm_mlp_context.safetensors", tmp_path, shift)
+    assert result.status == "fail"
+    assert result.max_abs_diff == pytest.approx(1e-3, rel=0.01)
+    assert "x0_pred" in result.reason
+
+
+def test_an_output_nobody_knows_fails(reference: Path, tmp_path: Path) -> None:
+    result = changed(reference / "rdm_ema.safetensors", tmp_path, lambda tensors: tensors.update({"output.novel": torch.zeros(1)}))
+    assert result.status == "fail"
+    assert "not compared: novel" in result.reason
+
+
+def test_a_scorer_nobody_has_deviates(reference: Path, tmp_path: Path) -> None:
+    def add(tensors: dict[str, Tensor]) -> None:
+        tensors["output.oracle_x2.score"] = torch.zeros(80)
+
+    result = changed(reference / "scorers_features.safetensors", tmp_path, add)
+    assert result.status == "deviates"
+    assert "oracle_x2: not provided" in result.reason
+
+
+def test_missing_extra_and_misshapen_weights_are_named(reference: Path, tmp_path: Path) -> None:
+    def spoil(tensors: dict[str, Tensor]) -> None:
+        tensors["weights.input_proj.bias"] = torch.zeros(7)
+        tensors["weights.novel"] = torch.zeros(1)
+        del tensors["weights.input_proj.weight"]
+
+    result = changed(reference / "rdm_mlp_uncond.safetensors", tmp_path, spoil)
+    assert result.status == "fail"
+    assert all(text in result.reason for text in ("input_proj.bias", "(32,)", "novel", "input_proj.weight", "(32, 16)"))
+
+
+def test_an_unknown_family_fails_with_the_known_ones(reference: Path, tmp_path: Path) -> None:
+    save_file({"output.y": torch.zeros(1)}, tmp_path / "telepathy.safetensors")
+    (result,) = run_conformance(tmp_path)
+    assert result.status == "fail"
+    assert "telepathy" in result.reason
+    assert "rdm_mlp" in result.reason
+
+
+def test_a_broken_file_fails_and_the_others_still_run(reference: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.safetensors").write_bytes(b"no tensors here")
+    shutil.copy(reference / "rdm_ema.safetensors", tmp_path)
+    assert [result.status for result in run_conformance(tmp_path)] == ["fail", "pass"]
+
+
+def test_a_published_case_without_its_checkpoint_says_so(reference: Path, tmp_path: Path) -> None:
+    shutil.copy(reference / "mocov3_published_io.safetensors", tmp_path)
+    (result,) = run_conformance(tmp_path)
+    assert result.status == "fail"
+    assert "mocov3_published_layout.pth.tar" in result.reason
+
+
+def test_pickled_code_is_not_run(reference: Path, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+            return Path.touch, (tmp_path / "ran",)
+
+    shutil.copy(reference / "mocov3_published_io.safetensors", tmp_path)
+    torch.save({"state_dict": Trap()}, tmp_path / "mocov3_published_layout.pth.tar")
+    (result,) = run_conformance(tmp_path)
+    assert result.status == "fail"
+    assert "pickled code" in result.reason
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no case files"):
+        run_conformance(tmp_path)
+
+
+def test_the_command_prints_json_and_exits_with_1_on_a_failure(reference: Path, tmp_path: Path) -> None:
+    shutil.copy(reference / "rdm_ema.safetensors", tmp_path)
+    good = CliRunner().invoke(app, ["conformance", str(tmp_path), "--json"])
+    (tmp_path / "broken.safetensors").write_bytes(b"")
+    bad = CliRunner().invoke(app, ["conformance", str(tmp_path), "--json"])
+    assert (good.exit_code, bad.exit_code) == (0, 1)
+    assert set(json.loads(good.output)[0]) == {"case", "max_abs_diff", "tolerance", "status", "reason"}
+    assert [entry["status"] for entry in json.loads(bad.output)] == ["fail", "pass"]
