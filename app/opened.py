@@ -4,9 +4,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from badood.calibrate import Calibrator
 from badood.core.artefacts import home
+from badood.explore.calibrations import compare_calibrators, fitted_calibrators
 from badood.explore.finished import Finished
 from badood.explore.queries import Outliers
 from badood.pipeline.runs import Run, list_runs, open_run
@@ -52,3 +55,9 @@ def _groups(found: Finished, evaluated: bool) -> dict[str, NDArray[np.floating]]
 def outliers_at(run_id: str, key: str) -> Outliers:
     """The outliers of a run by their artefact's key, without reading the run's record."""
     return Outliers(home() / run_id / "outliers" / key / "outliers.parquet")
+
+
+@lru_cache(maxsize=6)
+def calibrations(found: Finished) -> tuple[dict[str, pd.DataFrame], dict[str, Calibrator]]:
+    """Reliability tables of all calibrators, and the calibrators fitted on all held-out images."""
+    return compare_calibrators(found.reference), fitted_calibrators(found.reference)

@@ -24,11 +24,9 @@ def results(found: Finished) -> None:
     st.caption("Every row is a detector trained from scratch and judged on test images. “all” is the one before filtering.")
     metric_table(table, baseline="all", key="before after")
     names = table["filter"].tolist()
-    chosen = st.multiselect("Curves", names, default=[*names[:1], *names[-1:]] if len(names) > 1 else names, key="roc names")
-    left, right = st.columns(2)
+    chosen = st.multiselect("Curves", names, default=dict.fromkeys([names[0], names[-1]]), key="roc names")
     if chosen:
-        left.plotly_chart(show_roc(found, chosen), key="band roc", config=_PLOT)
-    right.plotly_chart(figures.filter_table(table), key="band filters", config=_PLOT)
+        st.plotly_chart(show_roc(found, chosen), key="band roc", config=_PLOT)
 
 
 def sweep(found: Finished) -> None:

@@ -1,1 +1,55 @@
-def page() -> None: ...
+"""Where each scorer sees an anomaly: by semantic and by covariate shift."""
+
+import streamlit as st
+
+from app.components.hover_images import hover_images
+from app.parts.header import page_head
+from app.server import grid_url
+from badood.explore import figures
+from badood.explore.finished import Finished
+
+_EXAMPLES = 4
+
+
+def page() -> None:
+    found = page_head(
+        "Shift heatmaps",
+        "Test images change in two ways. Downward the object turns into something else (semantic shift), rightward only its look changes "
+        "(covariate shift). A good detector is red at the bottom and blue at the top, however far to the right.",
+    )
+    names = found.filters()["filter"].tolist()
+    if not names:
+        st.info("No detector has been tested yet. Finish the run first.", icon=":material/info:")
+        return
+    meaning = "“all” is the detector before filtering; the others were retrained on what a filter keeps."
+    chosen = st.multiselect("Detectors", names, default=names[:1], key="heatmap detectors", help=meaning)
+    if not chosen:
+        st.info("Choose a detector.", icon=":material/info:")
+    with st.container(key="heatmaps"):
+        for name in chosen:
+            _heatmaps(found, name)
+    if chosen:
+        hover_images(_images(found, chosen[0]), plots="heatmaps", key="heatmap images")
+
+
+def _heatmaps(found: Finished, name: str) -> None:
+    table = found.shift(name)
+    st.subheader(f"Detector “{name}”")
+    st.plotly_chart(figures.shift_heatmaps(table, columns=3), key=f"heatmaps {name}", config={"displaylogo": False})
+    if not table.empty:
+        st.caption("Point at a cell for its mean anomaly, its count and four of its images. Colours are stretched per scorer from least to most.")
+
+
+def _images(found: Finished, name: str) -> dict[tuple[int, int], list[str]]:
+    """Addresses of examples by cell."""
+    table = found.shift(name)
+    if table.empty:
+        return {}
+    cells = table.loc[table["count"] > 0, ["semantic", "covariate", "count"]].drop_duplicates(["semantic", "covariate"])
+    return {
+        (int(row.semantic), int(row.covariate)): [
+            grid_url(found, int(row.semantic), int(row.covariate), number) for number in range(min(_EXAMPLES, int(row.count)))
+        ]
+        for row in cells.itertuples(index=False)
+        if row.semantic == row.semantic
+    }

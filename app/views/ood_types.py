@@ -1,1 +1,71 @@
-def page() -> None: ...
+"""What CLIP recognises in the outliers."""
+
+import streamlit as st
+
+from app import state
+from app.parts.examples import outlier, strip
+from app.parts.export_menu import export_menu
+from app.parts.header import page_head
+from badood.explore import figures
+from badood.explore.finished import Finished
+from badood.explore.queries import Filters
+
+_MEANING = {
+    "OOD-I": "Still looks like the class it came from: a covariate shift, such as another style.",
+    "OOD-II": "Looks like another class: a semantic shift.",
+    "OOD-III": "Nothing recognisable: no class reaches tau.",
+}
+
+
+def page() -> None:
+    found = page_head(
+        "Types",
+        "CLIP, a model that matches images with words, names what it sees in each outlier. That gives three types; the band should thin out the harmful ones.",
+    )
+    st.fragment(_types)(found)
+
+
+def _types(found: Finished) -> None:
+    band = state.band(found)
+    limits = band.limits(found)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        tau = st.slider(
+            "tau: least probability to count as recognised",
+            0.0,
+            1.0,
+            round(found.tau, 3),
+            0.005,
+            format="%.3f",
+            key=f"tau {found.run.id}",
+            help=f"The run chose {found.tau:.3f}: then {found.run.cfg.clip.recognised:.0%} of held-out ID images are recognised.",
+        )
+        st.caption(f"Band {limits[0]:.3f} to {limits[1]:.3f} in id_confidence, as set on the page Band.")
+        table = found.type_table_at(tau, limits)
+        st.dataframe(
+            table.drop(columns="removed").assign(before_share=100 * table["before_share"], after_share=100 * table["after_share"]),
+            hide_index=True,
+            column_config={
+                "ood_type": "type",
+                "before": "all",
+                "after": "in the band",
+                "before_share": st.column_config.NumberColumn("of all", format="%.1f %%"),
+                "after_share": st.column_config.NumberColumn("of the band", format="%.1f %%"),
+            },
+        )
+        filters = Filters(id_confidence=limits)
+        export_menu(found, lambda: found.outliers.ids(filters), found.outliers.count(filters), band=limits, key="types")
+    right.plotly_chart(figures.ood_types(table), key="ood types", config={"displaylogo": False})
+    _examples(found, tau, limits)
+
+
+def _examples(found: Finished, tau: float, limits: tuple[float, float]) -> None:
+    inside = st.toggle("Examples from the band only", key="types inside")
+    st.caption("In the corner id_confidence, below what CLIP sees and how sure it is.")
+    for name, rows in found.type_examples(tau, limits if inside else (0.0, 1.0)).items():
+        st.markdown(f"**{name}.** {_MEANING[name]}")
+        strip(
+            (outlier(found, row, caption=f"{row.clip_label} {row.clip_prob:.0%}") for row in rows.itertuples()),
+            side=92,
+            empty="No outlier of this type here.",
+        )

@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from badood.explore.figures.style import colours, styled
+from badood.explore.figures.style import LEGEND_BELOW, colours, styled
 
 
 def calibration_curves(curves: pd.DataFrame, chosen: str | None = None) -> go.Figure:
@@ -26,5 +26,6 @@ def calibration_curves(curves: pd.DataFrame, chosen: str | None = None) -> go.Fi
             line=line,
             hovertemplate="E = %{x:.2f} gives %{y:.3f}<extra>" + name + "</extra>",
         )
-    figure = styled(figure, "From energy to id_confidence", x="energy E (nats; larger looks more OOD)", y="id_confidence", height=420)
+    x = "energy E (nats; larger looks more OOD)"
+    figure = styled(figure, "From energy to id_confidence", x=x, y="id_confidence", height=480, legend=LEGEND_BELOW)
     return figure.update_yaxes(range=[-0.02, 1.02])

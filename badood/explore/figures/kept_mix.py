@@ -16,7 +16,7 @@ def kept_mix(classes: pd.DataFrame, types: pd.DataFrame, most: int = 15) -> go.F
     """
     shown = classes.nlargest(most, "kept")
     heights = [max(2, len(types)), max(2, len(shown))]
-    figure = make_subplots(2, 1, row_heights=heights, vertical_spacing=0.12, subplot_titles=["by type", "by class of the anchor"])
+    figure = make_subplots(2, 1, row_heights=heights, vertical_spacing=0.16, subplot_titles=["by type", "by class of the anchor"])
     for row, (table, by) in enumerate(((types, "ood_type"), (shown, "anchor_class")), start=1):
         names = table[by].tolist()
         figure.add_bar(

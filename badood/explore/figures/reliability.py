@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from badood.explore.figures.style import colours, styled
+from badood.explore.figures.style import LEGEND_BELOW, colours, styled
 
 
 def reliability(curves: Mapping[str, pd.DataFrame], ece: Mapping[str, float] | None = None) -> go.Figure:
@@ -29,8 +29,7 @@ def reliability(curves: Mapping[str, pd.DataFrame], ece: Mapping[str, float] | N
             customdata=seen["count"],
             hovertemplate="confidence %{x:.3f}, share of ID %{y:.3f}, %{customdata:,} images<extra>" + name + "</extra>",
         )
-    figure = styled(
-        figure, "Reliability of id_confidence", x="mean id_confidence in the bin", y="share of ID images in the bin", height=460
-    )
+    x, y = "mean id_confidence in the bin", "share of ID images in the bin"
+    figure = styled(figure, "Reliability of id_confidence", x=x, y=y, height=480, legend=LEGEND_BELOW)
     figure.update_xaxes(range=[0, 1])
     return figure.update_yaxes(range=[0, 1])

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from badood.explore.figures.style import colours, styled
+from badood.explore.figures.style import LEGEND_BELOW, colours, styled
 
 
 def roc(id_anomaly: Mapping[str, NDArray[np.floating]], ood_anomaly: Mapping[str, NDArray[np.floating]], points: int = 400) -> go.Figure:
@@ -37,6 +37,6 @@ def roc(id_anomaly: Mapping[str, NDArray[np.floating]], ood_anomaly: Mapping[str
         annotation={"text": "95 % of ID: read FPR95 here"},
         annotation_position="bottom right",
     )
-    figure = styled(figure, "ID accepted against OOD accepted", x="OOD accepted as ID (%)", y="ID accepted (%)", height=460)
+    figure = styled(figure, "ID accepted against OOD accepted", x="OOD accepted as ID (%)", y="ID accepted (%)", height=480, legend=LEGEND_BELOW)
     figure.update_xaxes(range=[0, 100])
     return figure.update_yaxes(range=[0, 101])

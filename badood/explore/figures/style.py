@@ -23,6 +23,10 @@ _INK = "#7c7f86"
 _GRID = "rgba(127, 127, 127, 0.22)"
 
 
+LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.2, "xanchor": "left", "x": 0}
+"""For figures with many or long names, which would run into the title."""
+
+
 def colours(names: Sequence[str]) -> dict[str, str]:
     """A colour for every name; known groups and types keep theirs, further ones repeat after seven."""
     known = TYPE_COLOURS | GROUP_COLOURS
