@@ -187,7 +187,7 @@ def list_command(json: Json = False) -> None:
         return
     table = Table("run", "created", "state", "seconds")
     for entry in found:
-        table.add_row(entry["run_id"], entry["created"], entry["state"], str(entry["totals"].get("wall_seconds", "")))
+        table.add_row(entry["run_id"], entry["created"], entry["state"], str((entry["totals"] or {}).get("wall_seconds", "")))
     out.print(table)
 
 

@@ -71,8 +71,8 @@ class Detector(nn.Module):
     @property
     def stages(self) -> tuple[nn.Module, nn.Module]:
         """The last two stages of the backbone."""
-        names = self.backbone.feature_info.module_name()
-        return self.backbone.get_submodule(names[-2]), self.backbone.get_submodule(names[-1])
+        before, last = [self.backbone.get_submodule(entry["module"]) for entry in self.backbone.feature_info][-2:]
+        return before, last
 
     @property
     def pixel_std(self) -> tuple[float, float, float]:

@@ -17,7 +17,7 @@ from badood.detect.scorers.base import Reshaping, in_batches, network_of, scorer
 class RankFeat(Reshaping):
     """Energy of logits without the rank-1 part of the last stage's map, averaged with those without that of the stage before.
 
-    Source: Song et al. 2022.
+    Source: Song et al. 2022. Of a map of one position nothing is left, so images must be larger than the backbone's stride.
     """
 
     needs: ClassVar = frozenset({"images"})
