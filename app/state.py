@@ -112,3 +112,9 @@ def selected_ids() -> tuple[int, ...] | None:
 def select_ids(ids: tuple[int, ...] | None) -> None:
     """Hand a selection to the grid."""
     st.session_state["selected_ids"] = ids
+
+
+def open_in_grid(ids: tuple[int, ...]) -> None:
+    """Go to the grid and show these outliers only."""
+    select_ids(ids)
+    st.switch_page(st.session_state["grid_page"])

@@ -24,7 +24,9 @@ def page() -> None:
     chosen = {name: curves[name] for name in curves if name in (shown or [])}
     left, right = st.columns(2, gap="medium")
     left.plotly_chart(figures.reliability(chosen, error), key="reliability", config=_PLOT)
-    left.caption("On the dotted line a method is right on average. Each was fitted on one half of the held-out images and judged on the other.")
+    left.caption(
+        "On the dotted line a method is right on average. Each was fitted on one half of the held-out images and judged on the other."
+    )
     with right:
         _curve(found, fitted, list(chosen))
     _densities(found)
@@ -61,4 +63,6 @@ def _densities(found: Finished) -> None:
         "outliers": found.outliers.values("energy"),
     }
     st.plotly_chart(figures.score_densities(groups, "Raw scores of ID and OOD images"), key="densities", config=_PLOT)
-    st.caption("The less the hills overlap, the easier the detector tells ID from OOD. Calibration fits on ID validation and auxiliary OOD.")
+    st.caption(
+        "The less the hills overlap, the easier the detector tells ID from OOD. Calibration fits on ID validation and auxiliary OOD."
+    )

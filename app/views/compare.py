@@ -1,1 +1,114 @@
-def page() -> None: ...
+"""Detectors side by side: runs, filters, bands."""
+
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from app.opened import opened, runs
+from app.parts.examples import outlier, strip
+from app.parts.export_menu import export_menu
+from app.parts.header import page_head
+from app.parts.tables import metric_table
+from badood.explore import figures
+from badood.explore.finished import Finished
+from badood.explore.queries import Filters
+
+_PLOT = {"displaylogo": False}
+
+
+class Entry(NamedTuple):
+    """A trained detector: a filter of a run."""
+
+    run: str
+    filter: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.run}: {self.filter}"
+
+
+def page() -> None:
+    found = page_head("Compare", "Two or more trained detectors side by side: of one run with different bands, or of different runs.")
+    entries = {entry.label: entry for entry in _entries()}
+    own = [label for label, entry in entries.items() if entry.run == found.run.id]
+    if not own:
+        st.info("No detector has been tested yet. Finish the run first.", icon=":material/info:")
+        return
+    meaning = "The first one is the baseline: differences are taken from it."
+    labels = st.multiselect("Detectors", list(entries), default=dict.fromkeys([own[0], own[-1]]), key="compare entries", help=meaning)
+    chosen = [entries[label] for label in labels]
+    if len(chosen) < 2:
+        st.info("Choose at least two detectors.", icon=":material/info:")
+        return
+    _metrics(chosen)
+    _curves(chosen)
+    same = [entry for entry in chosen if entry.run == chosen[0].run]
+    if len(same) > 1:
+        _differing(opened(chosen[0].run), same)
+    else:
+        st.caption("Outliers of different runs are different images, so what two filters keep is compared within one run only.")
+
+
+def _entries() -> list[Entry]:
+    """Every detector that was tested."""
+    rows = ((run.id, name, row) for run in runs() for name, row in run.record["metrics"].items())
+    return [Entry(run, name) for run, name, row in rows if "empty" not in row]
+
+
+def _metrics(chosen: list[Entry]) -> None:
+    rows = []
+    for entry in chosen:
+        table = opened(entry.run).filters()
+        rows.append(table[table["filter"] == entry.filter].assign(detector=entry.label))
+    table = pd.concat(rows, ignore_index=True).drop(columns="filter")
+    table.insert(0, "detector", table.pop("detector"))
+    metric_table(table, baseline=chosen[0].label, name="detector", key="compare metrics")
+    st.plotly_chart(
+        figures.filter_table(table.rename(columns={"detector": "filter"}), baseline=chosen[0].label), key="compare dots", config=_PLOT
+    )
+
+
+def _curves(chosen: list[Entry]) -> None:
+    tables = {entry.label: opened(entry.run).scores(entry.filter) for entry in chosen}
+    known = {label: table.loc[table["set"] == "id", "energy"].to_numpy() for label, table in tables.items()}
+    odd = {label: table.loc[table["set"] != "id", "energy"].to_numpy() for label, table in tables.items()}
+    st.plotly_chart(figures.roc(known, odd), key="compare roc", config=_PLOT)
+    for places, part in zip(_pairs(len(chosen)), _in_twos(list(tables)), strict=True):
+        for place, label in zip(places, part, strict=False):
+            groups = {"ID test": known[label], "OOD test": odd[label]}
+            place.plotly_chart(figures.score_densities(groups, label), key=f"scores {label}", config=_PLOT)
+    st.caption("The farther the two hills stand apart, the better the detector.")
+
+
+def _pairs(count: int) -> list:
+    return [st.columns(2) for _ in range(-(-count // 2))]
+
+
+def _in_twos(labels: list[str]) -> list[list[str]]:
+    return [labels[first : first + 2] for first in range(0, len(labels), 2)]
+
+
+def _differing(found: Finished, entries: list[Entry]) -> None:
+    """What two filters keep and what only one of them keeps."""
+    st.header("Which outliers differ")
+    left, right = st.columns(2)
+    names = [entry.filter for entry in entries]
+    one = left.selectbox("One filter", names, index=0, key="differ one")
+    other = right.selectbox("Another filter", names, index=len(names) - 1, key="differ other")
+    if one == other:
+        st.info("Choose two different filters.", icon=":material/info:")
+        return
+    kept = {name: set(found.kept(name).tolist()) for name in (one, other)}
+    st.caption(f"Both keep {len(kept[one] & kept[other]):,} of {len(found.outliers):,} outliers.")
+    for place, (name, against) in zip(st.columns(2, gap="medium"), ((one, other), (other, one)), strict=True):
+        ids = tuple(sorted(kept[name] - kept[against]))
+        with place:
+            st.markdown(f"**Kept by “{name}” only: {len(ids):,}**")
+            if not ids:
+                st.caption("None.")
+                continue
+            rows = found.outliers.page(Filters(outlier_id=ids), limit=400)
+            shown = rows.iloc[:: max(1, len(rows) // 24)].head(24)
+            strip((outlier(found, row, caption=row.clip_label) for row in shown.itertuples()), side=84)
+            export_menu(found, lambda ids=ids: found.outliers.ids(Filters(outlier_id=ids)), len(ids), key=f"differ {name}")

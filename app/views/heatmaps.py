@@ -37,7 +37,9 @@ def _heatmaps(found: Finished, name: str) -> None:
     st.subheader(f"Detector “{name}”")
     st.plotly_chart(figures.shift_heatmaps(table, columns=3), key=f"heatmaps {name}", config={"displaylogo": False})
     if not table.empty:
-        st.caption("Point at a cell for its mean anomaly, its count and four of its images. Colours are stretched per scorer from least to most.")
+        st.caption(
+            "Point at a cell for its mean anomaly, its count and four of its images. Colours are stretched per scorer from least to most."
+        )
 
 
 def _images(found: Finished, name: str) -> dict[tuple[int, int], list[str]]:

@@ -39,7 +39,8 @@ def walk(method: Method, row: int, *, start: int, scale: float) -> dict[str, Any
         ways = [Minority(scale=strength, start=start).sample(anchor, given, rdm, noise) for strength in (0.0, scale)]
         embeddings = [part.detach().float() for part in (anchor, z_t, *ways)]
         likely = [
-            float(minority_score(rdm.frozen(given), part, renoise=cfg.synthesise.score_renoise, noise=noise, samples=4)) for part in embeddings
+            float(minority_score(rdm.frozen(given), part, renoise=cfg.synthesise.score_renoise, noise=noise, samples=4))
+            for part in embeddings
         ]
     same = Noise(cfg.decode.seed, np.full(len(embeddings), row))
     pixels = decode_images(method.models.mage, method.models.vqgan, torch.cat(embeddings).cpu(), cfg.decode, noise=same, compute=compute)

@@ -37,6 +37,8 @@ def roc(id_anomaly: Mapping[str, NDArray[np.floating]], ood_anomaly: Mapping[str
         annotation={"text": "95 % of ID: read FPR95 here"},
         annotation_position="bottom right",
     )
-    figure = styled(figure, "ID accepted against OOD accepted", x="OOD accepted as ID (%)", y="ID accepted (%)", height=480, legend=LEGEND_BELOW)
+    figure = styled(
+        figure, "ID accepted against OOD accepted", x="OOD accepted as ID (%)", y="ID accepted (%)", height=480, legend=LEGEND_BELOW
+    )
     figure.update_xaxes(range=[0, 100])
     return figure.update_yaxes(range=[0, 101])

@@ -1,0 +1,39 @@
+"""Maps of embeddings, made in the background once for all visitors."""
+
+import importlib.util
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from badood.explore.embedding_map import Method, map_table
+from badood.explore.finished import Finished
+
+METHODS: dict[str, str] = {"pca": "PCA", "tsne": "t-SNE"} | ({"umap": "UMAP"} if importlib.util.find_spec("umap") else {})
+"""Ways to make a map that are installed."""
+
+_MOST = {"pca": 20_000, "tsne": 4_000, "umap": 10_000}
+"""Outliers on a map, at most: what a browser draws fluidly, and what takes less than a minute."""
+
+_KNOWN = 2_000
+"""ID images on a map, at most."""
+
+_pool = ThreadPoolExecutor(1, thread_name_prefix="maps")
+
+
+@lru_cache(maxsize=12)
+def placed(found: Finished, method: Method) -> "Future[pd.DataFrame]":
+    """ID images and outliers on a map, when it is made; see `explore.embedding_map.map_table`."""
+    return _pool.submit(_place, found, method)
+
+
+def _place(found: Finished, method: Method) -> pd.DataFrame:
+    table, known = found.outliers.table(), found.anchors[0]
+    rows = _even(len(table), _MOST[method])
+    return map_table(known[_even(len(known), _KNOWN)], found.embeddings[rows], table.iloc[rows], method)
+
+
+def _even(total: int, most: int) -> np.ndarray:
+    """At most `most` of `total` rows, evenly spread."""
+    return np.unique(np.linspace(0, total - 1, min(total, most)).round().astype(np.int64))
