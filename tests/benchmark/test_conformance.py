@@ -80,11 +80,12 @@ def test_an_output_nobody_knows_fails(reference: Path, tmp_path: Path) -> None:
 
 def test_a_scorer_nobody_has_deviates(reference: Path, tmp_path: Path) -> None:
     def add(tensors: dict[str, Tensor]) -> None:
-        tensors["output.oracle_x2.score"] = torch.zeros(80)
+        tensors.update({f"output.{name}.score": torch.zeros(80) for name in ("oracle_x2", "mds_ensemble")})
 
     result = changed(reference / "scorers_features.safetensors", tmp_path, add)
     assert result.status == "deviates"
     assert "oracle_x2: not provided" in result.reason
+    assert "mds_ensemble: not provided" in result.reason
 
 
 def test_missing_extra_and_misshapen_weights_are_named(reference: Path, tmp_path: Path) -> None:

@@ -179,10 +179,10 @@ def rdm_ema(case: Case, check: Check) -> None:
 def rdm_published(case: Case, check: Check) -> None:
     """The checkpoint layout of RCG's main_rdm.py, with averaged and with raw weights, and the encoder inside it.
 
-    Beside the checkpoint may lie the same one with its arguments stored in another way.
+    Beside the checkpoint may lie the same one with its arguments stored as a namespace.
     """
     path = case.companion()
-    for variant in sorted(path.parent.glob(f"{path.stem}*.pth")):
+    for variant in [path, *path.parent.glob(f"{path.stem}_namespace{path.suffix}")]:
         state = read_entry(variant, "model")
         for name, ema in (("ddim_sample_ema", True), ("ddim_sample_raw", False)):
             check.close(name, _sample(case, recorded_rdm(case, state, ema=ema)), LONG)

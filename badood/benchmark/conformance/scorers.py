@@ -103,18 +103,29 @@ def _network(case: Case) -> RecordedNet:
     return network.to(case.compute.device)
 
 
+VARIANT = r"_(?:[bpshg]|cosine|euclidean|inner_product|power_iteration|[A-Za-z]?[\d.]+)"
+"""What may follow a scorer's name in a case; anything else is another scorer."""
+
+
+def _decomposed_by_cosine(case: Case) -> bool:
+    """Whether GODIN's h is a cosine, the only kind that the product has."""
+    return bool(case.config.get("godin_sim", "cosine") == "cosine")
+
+
 @family("scorers")
 def scorers(case: Case, check: Check) -> None:
     """Every scorer of the case."""
     data = recorded(case, check)
     for name in sorted({output.split(".score")[0] for output in case.outputs() if output.endswith(".score")}):
-        kind = next((kind for kind in sorted(KINDS, key=len, reverse=True) if re.match(rf"{kind}(_|$)", name)), None)
-        if kind is None:
+        kind = next((kind for kind in KINDS if re.fullmatch(rf"{kind}({VARIANT})*", name)), None)
+        if kind is None or (kind == "godin" and not _decomposed_by_cosine(case)):
             check.deviates(case.outputs(f"{name}."), f"{name}: not provided")
         else:
             KINDS[kind](name, data, check)
-    if case.outputs("godin."):
+    if case.outputs("godin.") and _decomposed_by_cosine(case):
         _godin_parts(data, check)
+    elif case.outputs("godin."):
+        check.deviates(case.outputs("godin."), f"godin by {case.config['godin_sim']}: not provided")
     if case.outputs("she."):
         _she_patterns(data, check)
 
@@ -130,19 +141,20 @@ def _compare(name: str, got: Any, data: Recorded, check: Check, confidence: Tens
     """Score and prediction of a fitted scorer; confidence = -anomaly."""
     confidence = -got.score(data.test) if confidence is None else confidence
     logits = got.logits(data.test) if isinstance(got, Reshaping) or hasattr(got, "logits") else data.test.logits
-    check.close(f"{name}.score", _as_recorded(name, confidence, data, check))
-    check.close(f"{name}.pred", logits.argmax(dim=1))
+    zero = _divided_by_zero(name, data, check)
+    check.close(f"{name}.score", torch.where(zero, data.case.output(f"{name}.score").cpu().to(confidence.dtype), confidence))
+    check.close(f"{name}.pred", torch.where(zero, data.case.output(f"{name}.pred").cpu(), logits.argmax(dim=1)))
 
 
-def _as_recorded(name: str, confidence: Tensor, data: Recorded, check: Check) -> Tensor:
-    """All-zero rows, which make the original divide by zero, take its value; the product scores them as a finite number."""
+def _divided_by_zero(name: str, data: Recorded, check: Check) -> Tensor:
+    """(N,) bool: all-zero rows that make the original divide by zero; the product scores them as a finite number."""
     expected = data.case.output(f"{name}.score").cpu()
     zero = ~data.test.features.any(dim=1) & ~expected.isfinite()
     if zero.any():
         check.remark(
             f"{name}: {int(zero.sum())} all-zero rows are {expected[zero][0].item()} in the original, finite here, and not compared"
         )
-    return torch.where(zero, expected.to(confidence.dtype), confidence)
+    return zero
 
 
 def _plain(product: str, *fields: tuple[str, str, type]) -> Callable[[str, Recorded, Check], None]:
