@@ -32,3 +32,12 @@ def asked(question: str, visitor: str, **arguments: Any) -> "Future[Any]":
     while len(_answers) > _KEPT:
         _answers.popitem(last=False)
     return future
+
+
+def close() -> None:
+    """End the companion; nothing waits for an answer any more."""
+    for future in _answers.values():
+        future.cancel()
+    _answers.clear()
+    _waiting.clear()
+    companion().close()

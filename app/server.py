@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from app import asking
 from app.opened import outliers_at
 from app.workers import companion, ensure_worker
 from badood.core.artefacts import atomic_file, home
@@ -34,7 +35,7 @@ async def lifespan(app: object) -> AsyncIterator[None]:
     """A worker is there as long as the dashboard is; one that still works when the dashboard ends finishes its job."""
     worker = ensure_worker()
     yield
-    companion().close()
+    asking.close()
     if worker is not None:
         worker.leave_when_done()
 

@@ -1,9 +1,15 @@
 """Shared fixtures. Development data and reference tensors are optional: tests that need them skip without."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from badood.explore.finished import Finished
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -21,3 +27,46 @@ def test_data() -> Path:
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests out of the user's store."""
     monkeypatch.setenv("BADOOD_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+SMALL_RUN = "small"
+SMALL_SETTINGS = [
+    "data.train.params.count=300",
+    "data.test.params.count=80",
+    "data.auxiliary.0.params.count=80",
+    *(f"data.ood.{place}.params.count=40" for place in range(3)),
+    "data.grid.params.per_cell=1",
+    "synthesise.count=90",
+    "decode.steps=4",
+    "detector.epochs=2",
+    "detector.head_steps=20",
+    "evaluate.filters=[all,q-mid]",
+    "evaluate.scorers=[msp,energy]",
+]
+
+
+@pytest.fixture(scope="session")
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one finished run, made by the real pipeline with the shipped weights; read only."""
+    from badood.config import load_config
+    from badood.pipeline.method import run_pipeline
+
+    store = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BADOOD_HOME", str(store))
+        run_pipeline(load_config("miniworld", SMALL_SETTINGS), SMALL_RUN)
+    return store
+
+
+@pytest.fixture
+def small_run(small_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Finished"]:
+    """The finished run in a store of the test's own. A worker is entered as alive, so that pages start none."""
+    from app import asking
+    from badood.explore.finished import finished
+    from badood.store import jobs, open_database
+
+    shutil.copytree(small_store, tmp_path / "home")
+    monkeypatch.setenv("BADOOD_HOME", str(tmp_path / "home"))
+    jobs.register_worker(open_database())
+    yield finished(SMALL_RUN)
+    asking.close()

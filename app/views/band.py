@@ -91,7 +91,7 @@ def _plot(found: Finished, limits: tuple[float, float]) -> None:
 
 def _boxed(found: Finished, key: str) -> None:
     """Take over the box that was drawn, moved or resized on the plot."""
-    boxes = state.value(key).selection.box
+    boxes = state.value(key)["selection"]["box"]
     if boxes:
         lo, hi = (min(1.0, max(0.0, x)) for x in sorted(boxes[-1]["x"]))
         unit = state.band(found).unit

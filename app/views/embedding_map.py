@@ -54,7 +54,7 @@ def _map(found: Finished) -> None:
     odd = int((points["kind"] == "outlier").sum())
     if odd < total:
         st.caption(f"{odd:,} of {total:,} outliers are drawn, evenly chosen.")
-    _selected(found, points, drawn.selection)
+    _selected(found, points, drawn["selection"])
 
 
 def _wait(found: Finished, method: str) -> None:
@@ -63,10 +63,10 @@ def _wait(found: Finished, method: str) -> None:
 
 
 def _selected(found: Finished, points, selection) -> None:  # type: ignore[no-untyped-def]
-    loops = [(loop["x"], loop["y"]) for loop in selection.lasso]
+    loops = [(loop["x"], loop["y"]) for loop in selection["lasso"]]
     loops += [
         ([box["x"][0], box["x"][1], box["x"][1], box["x"][0]], [box["y"][0], box["y"][0], box["y"][1], box["y"][1]])
-        for box in selection.box
+        for box in selection["box"]
     ]
     if not loops:
         st.caption("Nothing is selected. Drag on the map to draw a loop; double-click to clear it.")

@@ -96,8 +96,8 @@ class Finished:
     def quantiles(self, lo: float, hi: float) -> tuple[float, float]:
         """The quantiles of ID validation at which a band in id_confidence begins and ends; 0 and 1 stay open ends."""
         known = np.sort(self._confidence("validation"))
-        at = [float(np.searchsorted(known, limit, side=side) / len(known)) for limit, side in ((lo, "left"), (hi, "right"))]
-        return (at[0] if lo > 0 else 0.0, at[1] if hi < 1 else 1.0)
+        first, last = np.searchsorted(known, lo, side="left"), np.searchsorted(known, hi, side="right")
+        return (float(first / len(known)) if lo > 0 else 0.0, float(last / len(known)) if hi < 1 else 1.0)
 
     def overlap(self, lo: float, hi: float) -> float:
         """Share of the outliers in a band of id_confidence that look as ID as 95 % of ID validation; 0 where it keeps none."""

@@ -1,0 +1,179 @@
+"""The analysis pages on a small real run: what they show is what the run holds, and controls do what they say."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.asking import asked
+from app.mapping import placed
+from app.opened import opened
+from badood.explore.embedding_map import inside
+from badood.explore.finished import Finished
+from badood.explore.queries import Filters
+from badood.store import jobs, open_database
+
+VIEWS = ("band", "calibration", "ood_types", "heatmaps", "embedding_map", "compare", "learn")
+
+
+def shown(view: str, **state: Any) -> AppTest:
+    """The page after a first look."""
+    test = AppTest.from_string(f"import app.views.{view} as view\nview.page()", default_timeout=60)
+    for key, value in state.items():
+        test.session_state[key] = value
+    return test.run()
+
+
+def metrics(test: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in test.metric}
+
+
+def texts(test: AppTest) -> str:
+    return " ".join(str(entry.value) for kind in ("markdown", "caption", "info", "error", "warning", "html") for entry in test.get(kind))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_page_shows_a_run(small_run: Finished, view: str) -> None:
+    test = shown(view)
+    assert not test.exception
+    assert test.title[0].value
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_page_says_what_to_do_without_a_run(view: str) -> None:
+    test = shown(view)
+    assert not test.exception
+    assert "There is no finished run yet" in test.info[0].value
+
+
+def test_counts_follow_the_band(small_run: Finished) -> None:
+    test = shown("band")
+    for lo, hi in ((0.0, 1.0), (0.0, 0.2)):
+        test.slider(key="band slider").set_value((lo, hi)).run()
+        assert metrics(test)["Kept"] == f"{small_run.outliers.count(Filters(id_confidence=(lo, hi))):,}"
+        assert metrics(test)["Overlap with ID"] == f"{small_run.overlap(lo, hi):.0%}"
+    assert test.query_params["hi"] == "0.2"
+
+
+def test_a_link_reproduces_the_band(small_run: Finished) -> None:
+    test = AppTest.from_string("import app.views.band as view\nview.page()", default_timeout=60)
+    test.query_params.update({"run": small_run.run.id, "lo": "0.02", "hi": "0.6"})
+    test.run()
+    assert test.slider(key="band slider").value == (0.02, 0.6)
+
+
+def test_an_empty_band_says_so_and_cannot_be_retrained(small_run: Finished) -> None:
+    test = shown("band")
+    test.slider(key="band slider").set_value((1.0, 1.0)).run()
+    assert "keeps nothing" in test.error[0].value
+    assert next(button for button in test.button if button.label == "Retrain on this band").disabled
+
+
+def test_another_unit_keeps_the_same_outliers(small_run: Finished) -> None:
+    test = shown("band")
+    test.slider(key="band slider").set_value((0.0, 0.4)).run()
+    before = int(metrics(test)["Kept"].replace(",", ""))
+    test.segmented_control(key="unit").set_value("quantile").run()
+    assert test.query_params["unit"] == "quantile"
+    assert abs(int(metrics(test)["Kept"].replace(",", "")) - before) <= max(3, 0.1 * before)
+
+
+def test_a_high_overlap_is_warned_about(small_run: Finished) -> None:
+    test = shown("band")
+    test.slider(key="band slider").set_value((round(small_run.id_quantile, 3), 1.0)).run()
+    if small_run.outliers.count(Filters(id_confidence=(round(small_run.id_quantile, 3), 1.0))):
+        assert any("pass for ID" in warning.value for warning in test.warning)
+
+
+def test_the_preview_is_of_this_band_and_says_that_it_is_one(small_run: Finished) -> None:
+    test = shown("band")
+    test.slider(key="band slider").set_value((0.0, 1.0)).run()
+    given = {"strategy": "band", "lo": 0.0, "hi": 1.0}
+    answer = asked("preview", "", run=small_run.run.id, filter=given).result(120)
+    test.run()
+    assert metrics(test)["FPR95"] == f"{answer['fpr95']:.1%}"
+    assert "not a full retrain" in texts(test)
+
+
+def test_retrain_hands_in_a_job_for_this_band(small_run: Finished) -> None:
+    test = shown("band")
+    test.slider(key="band slider").set_value((0.0, 0.3)).run()
+    next(button for button in test.button if button.label == "Retrain on this band").click().run()
+    assert not test.exception
+    (job,) = jobs.listed(open_database(), kinds=["retrain"])
+    assert job.arguments == {"run": small_run.run.id, "filter": {"strategy": "band", "lo": 0.0, "hi": 0.3}}
+    next(button for button in test.button if button.label == "Cancel").click().run()
+    assert jobs.get(open_database(), job.id).state == "cancelled"
+
+
+def test_finished_filters_stand_in_the_table_with_differences(small_run: Finished) -> None:
+    table = shown("band").dataframe[0].value
+    assert table["filter"].tolist() == small_run.filters()["filter"].tolist()
+    expected = 100 * (small_run.filters()["fpr95"] - small_run.filters()["fpr95"].iloc[0])
+    np.testing.assert_allclose(table["Δ FPR95"], expected)
+
+
+def test_every_calibrator_has_its_error(small_run: Finished) -> None:
+    seen = metrics(shown("calibration"))
+    assert len(seen) >= 2
+    assert any(name.startswith("raw") for name in seen)
+    assert all(value.endswith(" %") for value in seen.values())
+
+
+def test_tau_decides_the_types(small_run: Finished) -> None:
+    test = shown("ood_types")
+    slider = test.slider(key=f"tau {small_run.run.id}")
+    slider.set_value(0.0).run()
+    table = test.dataframe[0].value.set_index("ood_type")
+    assert table.loc["OOD-III", "before"] == 0
+    assert table["before"].sum() == len(small_run.outliers)
+    test.slider(key=f"tau {small_run.run.id}").set_value(1.0).run()
+    sure = int((small_run.outliers.values("clip_prob") >= 1.0).sum())
+    assert test.dataframe[0].value.set_index("ood_type").loc["OOD-III", "before"] == len(small_run.outliers) - sure
+
+
+def test_types_at_the_runs_own_tau_are_the_stored_ones(small_run: Finished) -> None:
+    assert (small_run.types_at(small_run.tau) == small_run.outliers.values("ood_type")).mean() > 0.98
+
+
+def test_heatmaps_offer_every_tested_detector(small_run: Finished) -> None:
+    test = shown("heatmaps")
+    assert test.multiselect(key="heatmap detectors").options == small_run.filters()["filter"].tolist()
+    test.multiselect(key="heatmap detectors").set_value(["all", "q-mid"]).run()
+    assert len(test.get("plotly_chart")) == 2
+
+
+def test_a_lasso_selects_what_lies_inside(small_run: Finished) -> None:
+    placed(opened(small_run.run.id), "pca").result(60)
+    points = placed(opened(small_run.run.id), "pca").result()
+    x, y = [-1e3, 1e3, 1e3, -1e3], [-1e3, -1e3, float(points["y"].median()), float(points["y"].median())]
+    selection = {"points": [], "point_indices": [], "box": [], "lasso": [{"x": x, "y": y}]}
+    test = shown("embedding_map", **{f"map {small_run.run.id} pca id_confidence": {"selection": selection}})
+    assert not test.exception
+    assert test.subheader[0].value.startswith(f"{len(inside(points, x, y)):,} outliers")
+
+
+def test_compare_takes_differences_from_the_first(small_run: Finished) -> None:
+    test = shown("compare")
+    table = test.dataframe[0].value
+    assert table["detector"].tolist() == ["small: all", "small: q-mid"]
+    assert table["Δ AUROC"].iloc[0] == 0
+    only = set(small_run.kept("all")) - set(small_run.kept("q-mid"))
+    assert f"Kept by “all” only: {len(only):,}" in texts(test)
+    test.multiselect(key="compare entries").set_value(["small: all"]).run()
+    assert "at least two" in test.info[0].value
+
+
+def test_learn_paints_the_four_steps(small_run: Finished) -> None:
+    test = shown("learn")
+    asked("walk", "", run=small_run.run.id, row=0, start=300, scale=0.05).result(120)
+    test.run()
+    assert not test.exception
+    assert texts(test).count("data:image/png;base64") == 4
+
+
+def test_learn_moves_the_one_band(small_run: Finished) -> None:
+    test = shown("learn")
+    test.slider(key="learn band").set_value((0.0, 0.25)).run()
+    assert test.query_params["hi"] == "0.25"

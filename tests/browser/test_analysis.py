@@ -1,0 +1,158 @@
+"""The audit as a person does it, in a real browser: drag the band, read the preview, retrain in the background, compare, export."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from badood.explore.finished import Finished, finished
+from badood.explore.queries import Filters
+from badood.store import jobs, open_database
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHECKOUT = Path(__file__).parents[2]
+CHANGED = "([name, value]) => Number(new URLSearchParams(location.search).get(name)) !== value"
+"""Whether a number in the page's address is another one now."""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium: apt-get install chromium"),
+]
+
+
+@pytest.fixture
+def address(small_run: Finished) -> Iterator[str]:
+    """A dashboard on the test's own store; it starts its own worker."""
+    jobs.leave(open_database(), jobs.own_id())  # the worker that the fixture entered is none
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), "--server.headless", "true"]
+    server = subprocess.Popen(command, cwd=CHECKOUT, env=dict(os.environ), start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{url}/api/health", server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+        for worker in jobs.alive_workers(open_database()):
+            os.kill(worker.pid, 15)
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
+    while server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            continue
+    raise AssertionError(f"the dashboard ended with code {server.returncode}")
+
+
+@pytest.fixture
+def page(address: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        opened = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        opened.set_default_timeout(60_000)
+        opened.goto(f"{address}/band?run=small&lo=0.2&hi=0.4")
+        yield opened
+        browser.close()
+
+
+def kept(page: Page) -> str:
+    return page.get_by_test_id("stMetric").filter(has_text="Kept").get_by_test_id("stMetricValue").inner_text()
+
+
+def point(page: Page, confidence: float) -> tuple[float, float]:
+    """Where an id_confidence lies on the screen, half way up the histogram."""
+    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert box is not None
+    return box["x"] + confidence * box["width"], box["y"] + box["height"] / 2
+
+
+def drag(page: Page, start: float, end: float) -> None:
+    """Drag over the histogram from one id_confidence to another."""
+    page.mouse.move(*point(page, start))
+    page.mouse.down()
+    page.mouse.move(*point(page, (start + end) / 2), steps=3)
+    page.mouse.move(*point(page, end), steps=3)
+    page.mouse.up()
+
+
+def limits(page: Page) -> tuple[float, float]:
+    """The band that the page's address names."""
+    return tuple(float(re.search(rf"[?&]{name}=([\d.]+)", page.url).group(1)) for name in ("lo", "hi"))  # type: ignore[return-value, union-attr]
+
+
+def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Page, small_run: Finished) -> None:
+    expect(page.get_by_role("heading", name="Band", exact=True)).to_be_visible()
+    expect(page.locator(".js-plotly-plot .nsewdrag").first).to_be_visible()
+
+    # a box drawn on the plot is the band, on the slider and in the address
+    drag(page, 0.02, 0.9)
+    page.wait_for_url(re.compile(r"lo=0\.0[12]"))
+    lo, hi = limits(page)
+    assert (lo, hi) == pytest.approx((0.02, 0.9), abs=0.02)
+    slider = page.get_by_role("slider")
+    expect(slider.first).to_have_attribute("aria-valuenow", f"{lo:g}")
+    count = small_run.outliers.count(Filters(id_confidence=(lo, hi)))
+    expect(page.get_by_test_id("stMetric").filter(has_text="Kept")).to_contain_text(f"{count:,}")
+    expect(page.locator(".bad-strip img").first).to_have_js_property("complete", True)
+
+    # the drawn band can be taken by its middle and moved
+    page.mouse.click(*point(page, 0.46))
+    drag(page, 0.46, 0.5)
+    page.wait_for_function(CHANGED, arg=["lo", lo])
+    lo = limits(page)[0]
+    assert lo == pytest.approx(0.06, abs=0.02)
+
+    # and the slider moves it too
+    page.get_by_role("slider").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(CHANGED, arg=["lo", lo])
+    assert limits(page)[0] == pytest.approx(lo + 0.001, abs=1e-6)
+
+    # the preview says that it is one
+    preview = page.get_by_test_id("stMetric").filter(has_text="FPR95")
+    expect(page.get_by_text("not a full retrain")).to_be_visible()
+    expect(preview).to_contain_text(re.compile(r"\d+\.\d%"), timeout=90_000)
+
+    # retrain in the background; the page stays usable meanwhile
+    page.get_by_role("button", name="Retrain on this band").click()
+    expect(page.get_by_text(re.compile("Retraining on band")).first).to_be_visible()
+    page.get_by_role("slider").first.focus()
+    lo = limits(page)[0]
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(CHANGED, arg=["lo", lo])
+    page.reload()
+    expect(page.get_by_text(re.compile("Retraining on band"))).to_have_count(0, timeout=180_000)
+    (job,) = jobs.listed(open_database(), kinds=["retrain"])
+    assert job.state == "done", job.error
+    row = finished("small").filters().iloc[-1]
+    assert row["filter"].startswith("band ")
+    expect(page.get_by_test_id("stMultiSelect").filter(has_text=row["filter"])).to_be_visible()
+
+    # compare takes the new detector up
+    page.get_by_role("link", name="Compare").click()
+    expect(page.get_by_role("heading", name="Which outliers differ")).to_be_visible()
+    expect(page.get_by_test_id("stMultiSelect").filter(has_text=f"small: {row['filter']}")).to_be_visible()
+
+    # export what the band keeps
+    page.get_by_role("link", name="Band").click()
+    page.get_by_role("button", name=re.compile("Export .* outliers")).click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Scores (CSV)").click()
+    lines = Path(waiting.value.path()).read_text().splitlines()
+    assert len(lines) == 1 + int(kept(page).replace(",", ""))
