@@ -45,16 +45,17 @@ def test_log_density_is_torchs() -> None:
 
 
 @pytest.mark.parametrize("name", ["npos", "dream_ood", "vos"])
-def test_outliers_lie_farther_from_their_class_than_its_members(name: str, rdm: RDM, mixture: tuple[Tensor, Tensor]) -> None:
+def test_most_outliers_lie_farther_from_their_class_than_three_quarters_of_its_members(
+    name: str, rdm: RDM, mixture: tuple[Tensor, Tensor]
+) -> None:
     z0, labels = mixture
     rows = torch.arange(100)
     outliers = synthesiser.make(name).fit(z0, labels).sample(z0[rows], labels[rows], rdm, Noise(0, rows.numpy()))
     for label in labels.unique():
         bank = z0[labels == label]
-        assert (
-            torch.cdist(outliers[labels[rows] == label], bank).amin(1).median()
-            > 1.5 * torch.cdist(bank, bank).kthvalue(2, dim=1).values.median()
-        )
+        members = torch.cdist(bank, bank).kthvalue(2, dim=1).values
+        distance = torch.cdist(outliers[labels[rows] == label], bank).amin(1)
+        assert distance.median() > members.quantile(0.75)
 
 
 def test_dream_ood_stays_on_the_sphere(rdm: RDM, mixture: tuple[Tensor, Tensor]) -> None:

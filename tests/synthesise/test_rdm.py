@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_checkpoint_with_code_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match="pickled code"):
         load_rdm(tmp_path / "bad.pth", settings(), 10)
     torch.save({"state_dict": {}}, tmp_path / "other.pth")
-    with pytest.raises(BadWeights, match="no entry 'model'.*state_dict"):
+    with pytest.raises(BadWeights, match=r"no entry 'model'.*state_dict"):
         load_rdm(tmp_path / "other.pth", settings(), 10)
 
 
@@ -103,8 +104,11 @@ def test_recorded_checkpoints_load(name: str, test_data: Path) -> None:
 def test_the_published_size() -> None:
     with torch.device("meta"):
         rdm = RDM.of(settings(width=1536, blocks=12, time_width=256), 256)
-    # input and output 2 x 256 x 1536, time 1536 x 256 + 256 x 256, twelve blocks of 2 x 1536 x 1536 + 256 x 1536, biases, norms
-    assert sum(parameter.numel() for parameter in rdm.parameters()) == 62_711_808 + 0 * rdm.network.width
+    w, d = 1536, 256
+    block = 2 * (2 * w + w * w + w) + (d * w + w)  # twice norm and square layer, then the time embedding's layer
+    ends = (d * w + w) + 2 * w + (w * d + d)  # input layer, norm, output layer
+    time = (w * d + d) + (d * d + d)
+    assert sum(parameter.numel() for parameter in rdm.parameters()) == 12 * block + ends + time
 
 
 def test_guided_steps_of_the_paper() -> None:
@@ -112,7 +116,7 @@ def test_guided_steps_of_the_paper() -> None:
     assert len(grid) == 75
     assert grid[0].t == 300
     assert grid[-1].t == 1
-    assert all(before.alpha_prev == after.alpha for before, after in zip(grid, grid[1:], strict=False))
+    assert all(before.alpha_prev == after.alpha for before, after in itertools.pairwise(grid))
     assert len(ddim_timesteps(1000, 60)) == 63
 
 
