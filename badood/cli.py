@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Exit codes: 0 done, 1 an error or a failed check, 2 wrong usage or settings."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -216,6 +217,33 @@ def delete_command(run: RunName, yes: Annotated[bool, typer.Option("--yes", help
         raise BadInput("nothing deleted; answer y, or give --yes.")
     delete_run(run)
     print(f"deleted {folder}")
+
+
+@app.command("app")
+def app_command(
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on this machine.")] = 8501,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
+) -> None:
+    """The dashboard and a worker, on the store in BADOOD_HOME. Ctrl-C ends it; a job that runs is finished first."""
+    from badood.config import CHECKOUT
+    from badood.core.artefacts import home
+
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), "--server.showEmailPrompt", "false"]
+    # the dashboard's own settings lie in the checkout, a relative store starts where the command was given
+    os.environ["BADOOD_HOME"] = str(home().resolve())
+    os.chdir(CHECKOUT)
+    # in this very process: signals reach it, and nothing is left over when it ends
+    os.execv(sys.executable, [*command, "--server.headless", str(not browser).lower()])
+
+
+@app.command()
+def worker(
+    at_once: Annotated[int, typer.Option("--at-once", min=1, help="Jobs done side by side; further ones wait.")] = 1,
+) -> None:
+    """Do the dashboard's jobs, until Ctrl-C; one that runs is finished first."""
+    from badood.jobs.worker import work
+
+    work(at_once)
 
 
 @app.command("check-assets")
