@@ -9,10 +9,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import streamlit as st
 
 from app.parts.run_picker import run_picker
-from app.views import band, calibration, compare, embedding_map, heatmaps, learn, ood_types
+from app.views import band, calibration, compare, embedding_map, heatmaps, learn, ood_types, runs
 
 PAGES = [
-    st.Page(band.page, title="Band", icon=":material/tune:", url_path="band", default=True),
+    st.Page(runs.page, title="Runs", icon=":material/play_circle:", url_path="runs", default=True),
+    st.Page(band.page, title="Band", icon=":material/tune:", url_path="band"),
     st.Page(calibration.page, title="Calibration", icon=":material/balance:", url_path="calibration"),
     st.Page(ood_types.page, title="Types", icon=":material/category:", url_path="types"),
     st.Page(heatmaps.page, title="Shift heatmaps", icon=":material/grid_on:", url_path="heatmaps"),

@@ -73,6 +73,17 @@ def current() -> Finished | None:
         return None
 
 
+def keep_in_url(found: Finished) -> None:
+    """Name the run, and the band where one was set, in the page's address, so that a link shows the same."""
+    st.query_params["run"] = found.run.id
+    if "band" in st.session_state:
+        _band_in_url(st.session_state["band"])
+
+
+def _band_in_url(shown: Band) -> None:
+    st.query_params.update({"lo": f"{shown.lo:g}", "hi": f"{shown.hi:g}", "unit": shown.unit})
+
+
 def band(found: Finished) -> Band:
     """The band that is looked at: set, else of the URL, else the run's own."""
     if "band" in st.session_state:
@@ -91,7 +102,7 @@ def set_band(new: Band) -> None:
     """Look at another band; `band_turn` counts up, so that a plot is drawn anew without its old selection."""
     st.session_state["band"] = new
     st.session_state["band_turn"] = band_turn() + 1
-    st.query_params.update({"lo": f"{new.lo:g}", "hi": f"{new.hi:g}", "unit": new.unit})
+    _band_in_url(new)
 
 
 def band_turn() -> int:

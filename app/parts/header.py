@@ -19,4 +19,5 @@ def page_head(title: str, purpose: str) -> Finished:
     if found is None or not is_ready(found):
         st.info("There is no finished run yet. Start one on the page **Runs**, or with `python -m badood run`.", icon=":material/info:")
         st.stop()
+    state.keep_in_url(found)
     return found

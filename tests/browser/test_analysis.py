@@ -106,7 +106,7 @@ def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Pag
     lo, hi = limits(page)
     assert (lo, hi) == pytest.approx((0.02, 0.9), abs=0.02)
     slider = page.get_by_role("slider")
-    expect(slider.first).to_have_attribute("aria-valuenow", f"{lo:g}")
+    expect(slider.first).to_have_value(f"{lo:g}")
     count = small_run.outliers.count(Filters(id_confidence=(lo, hi)))
     expect(page.get_by_test_id("stMetric").filter(has_text="Kept")).to_contain_text(f"{count:,}")
     expect(page.locator(".bad-strip img").first).to_have_js_property("complete", True)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from badood.core.errors import BadInput
-from badood.explore.embedding_map import map_table, project
+from badood.explore.embedding_map import inside, map_table, project
 
 RNG = np.random.default_rng(0)
 BLOBS = np.concatenate([RNG.normal(size=(40, 16)) + centre for centre in (0, 12, -12)]).astype(np.float32)
@@ -33,3 +33,13 @@ def test_table_joins_id_and_outliers_in_order() -> None:
 def test_too_few_points_are_an_error() -> None:
     with pytest.raises(BadInput, match="at least 3"):
         project(BLOBS[:2])
+
+
+def test_a_lasso_takes_the_outliers_inside_it() -> None:
+    points = pd.DataFrame(
+        {"x": [0.5, 2.0, 0.5, 0.1], "y": [0.5, 2.0, 0.4, 0.9], "kind": ["outlier"] * 2 + ["ID", "outlier"], "id": [7, 8, 0, 9]}
+    )
+    triangle = ([0, 1, 1], [0, 0, 0.4])
+    assert inside(points, *triangle).tolist() == []
+    assert inside(points, [0, 2, 0], [0, 0, 2]).tolist() == [7, 9]
+    assert inside(points, [0, 3, 3, 0], [0, 0, 3, 3]).tolist() == [7, 8, 9]

@@ -6,6 +6,7 @@ import pytest
 from badood.core.errors import BadInput
 from badood.explore import notebook
 from badood.explore.finished import Finished, finished
+from badood.explore.queries import Filters
 
 
 def test_tables_are_those_on_disk(found: Finished) -> None:
@@ -47,3 +48,36 @@ def test_notebook_lines_show_the_run(found: Finished) -> None:
     assert notebook.show_filters(found).data
     means = notebook.show_minority(found).data[-1].y
     assert np.all(np.diff(means) > 0)
+
+
+def test_a_band_in_quantiles_of_id_and_back(found: Finished) -> None:
+    lo, hi = found.limits(0.1, 0.5, quantiles=True)
+    assert (lo, hi) == pytest.approx((0.1, 0.5))  # ID validation is uniform here
+    assert found.quantiles(lo, hi) == pytest.approx((0.1, 0.5), abs=0.02)
+    assert found.limits(0.1, 0.5, quantiles=False) == (0.1, 0.5)
+    assert found.quantiles(0.0, 1.0) == (0.0, 1.0)
+
+
+def test_overlap_is_the_share_above_the_id_quantile(found: Finished) -> None:
+    kept = found.outliers.values("id_confidence", Filters(id_confidence=(0.0, 0.5)))
+    assert found.overlap(0.0, 0.5) == pytest.approx((kept > found.id_quantile).mean())
+
+
+def test_types_follow_tau(found: Finished) -> None:
+    assert set(found.types_at(1.1)) == {"OOD-III"}
+    assert "OOD-III" not in set(found.types_at(0.0))
+    table = found.type_table_at(0.0, (0.0, 0.5))
+    assert table["after"].sum() == found.outliers.count(Filters(id_confidence=(0.0, 0.5)))
+    examples = found.type_examples(0.0, (0.0, 0.5), each=3)
+    assert all(len(rows) <= 3 and rows["id_confidence"].between(0, 0.5).all() for rows in examples.values())
+
+
+def test_what_a_filter_kept_can_be_listed(found: Finished) -> None:
+    record = found.run.record
+    record["metrics"]["band"]["filter"] = {"strategy": "band", "lo": 0.3, "hi": 0.5}
+    found.run.note(metrics=record["metrics"])
+    assert found.kept("band").tolist() == found.outliers.ids(Filters(id_confidence=(0.3, 0.5))).tolist()
+
+
+def test_without_a_sweep_there_is_an_empty_table(found: Finished) -> None:
+    assert found.sweep(quantiles=False).empty

@@ -147,3 +147,15 @@ def test_a_hundred_and_thirty_thousand_rows_answer_at_once(tmp_path: Path) -> No
         timings.append(time.perf_counter() - start)
     # 10 ms each on a free core; the limit leaves room for a busy machine
     assert min(timings) < 1.0
+
+
+def test_kept_mix_counts_the_kept_of_every_group(outliers_file: Path) -> None:
+    outliers = Outliers(outliers_file)
+    table = outliers.kept_mix("ood_type", Filters(id_confidence=(0.2, 0.4)))
+    everything = outliers.table()
+    inside = everything[everything["id_confidence"].between(0.2, 0.4)]
+    assert table.set_index("ood_type")["total"].to_dict() == everything["ood_type"].value_counts().to_dict()
+    assert (
+        table.set_index("ood_type")["kept"].to_dict()
+        == inside["ood_type"].value_counts().reindex(table["ood_type"], fill_value=0).to_dict()
+    )

@@ -29,15 +29,23 @@ CURVE = reliability_table(np.linspace(0, 1, 40), np.arange(40) > 15)
 
 MADE = {
     "band_sweep": lambda: figures.band_sweep(BANDS, band=(0.1, 0.6)),
+    "calibration_curves": lambda: figures.calibration_curves(
+        pd.DataFrame({"energy": [-1.0, 0, 1], "raw": [0.7, 0.5, 0.3], "beta": [0.9, 0.5, 0.1]}), "beta"
+    ),
     "confidence_histogram": lambda: figures.confidence_histogram({"outliers": RNG.random(100)}, (0.3, 0.5), id_quantile=0.4),
     "embedding_map": lambda: figures.embedding_map(POINTS),
     "filter_table": lambda: figures.filter_table(FILTERS),
+    "kept_mix": lambda: figures.kept_mix(
+        pd.DataFrame({"anchor_class": ["jeep"], "kept": [3], "total": [9]}),
+        pd.DataFrame({"ood_type": ["OOD-I", "OOD-II"], "kept": [2, 0], "total": [4, 5]}),
+    ),
     "minority_scores": lambda: figures.minority_scores(
         pd.DataFrame({"guidance_scale": [0.025, 0.05] * 20, "minority_score": RNG.random(40)})
     ),
     "ood_types": lambda: figures.ood_types(type_table(np.array(["OOD-I", "OOD-III"], object), np.array([True, False]))),
     "reliability": lambda: figures.reliability({"beta": CURVE}, {"beta": 0.02}),
     "roc": lambda: figures.roc({"ours": RNG.random(50)}, {"ours": RNG.random(50) + 0.5}),
+    "score_densities": lambda: figures.score_densities({"ID validation": RNG.random(50), "outliers": RNG.random(50) + 1}, limit=0.5),
     "shift_heatmaps": lambda: figures.shift_heatmaps(shift_table(GRID, {name: RNG.random(128) for name in "abcd"})),
 }
 
@@ -119,3 +127,15 @@ def test_contact_sheet_shows_images_borders_and_confidence() -> None:
     assert (corner.min(axis=2) > 200).any(), "white figures stand in the upper right corner"
     with pytest.raises(BadInput):
         figures.contact_sheet([], [], [])
+
+
+def test_a_dragged_band_is_a_box_that_events_report() -> None:
+    figure = figures.confidence_histogram({"outliers": RNG.random(100)}, (0.2, 0.4), draggable=True)
+    (box,) = figure.layout.selections
+    assert (box.type, box.x0, box.x1) == ("rect", 0.2, 0.4)
+
+
+def test_kept_mix_shows_the_share_of_each_group() -> None:
+    figure = MADE["kept_mix"]()
+    assert list(figure.data[0].x) == [50, 0]
+    assert figure.data[1].text == ("3 of 9",)

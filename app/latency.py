@@ -1,0 +1,269 @@
+"""How long the dashboard takes, measured in a real headless Chromium: `python -m app.latency RUN [--outliers 130000] [--busy]`.
+
+A large run is made from a real one by repeating its outliers; networks and reference images stay as they are. Figures go to
+`results/dashboard-latency.json`, beside those of other sizes, and as a table to `results/dashboard-latency.md`.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as parquet
+from playwright.sync_api import Page, sync_playwright
+
+from badood.core.artefacts import atomic_file, read_json, write_json
+from badood.jobs import queue
+from badood.pipeline import preview
+from badood.pipeline.method import Method
+from badood.pipeline.runs import Run, open_run
+
+CHECKOUT = Path(__file__).parents[1]
+RESULTS = CHECKOUT / "results" / "dashboard-latency.json"
+TARGETS = {
+    "band": ("band moved -> counts, mix and edge examples on screen", "ms", 300, 500),
+    "grid": ("next grid page of 60 thumbnails on screen", "ms", 500, 700),
+    "preview": ("head-only preview of one band", "s", 3, 10),
+    "first": ("first page after opening a finished run", "s", 3, 5),
+    "memory": ("memory of the app process", "GB", 1, 2),
+}
+"""Row: what, unit, target up to 2,000 outliers, target beyond."""
+
+_REPEATS = 20
+
+_WATCH = """
+addEventListener("pointerup", () => { window.began = performance.now(); }, true);
+addEventListener("keydown", () => { window.began = performance.now(); }, true);
+window.kept = () => [...document.querySelectorAll("[data-testid=stMetric]")]
+  .filter((m) => m.innerText.startsWith("Kept")).map((m) => m.innerText).join();
+window.calm = () => !document.querySelector("[data-stale=true] .bad-strip")
+  && [...document.querySelectorAll(".bad-strip img")].every((i) => i.complete && i.naturalWidth)
+  && document.querySelectorAll(".bad-strip img").length > 0;
+"""
+
+
+class Enlarged(Run):
+    """A copy of a run whose outliers are repeated: what a stage would make is taken from the original instead."""
+
+    original: Run
+    count: int
+
+    def artefact(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
+        """The original's result of this stage under the new key, its rows repeated."""
+        return super().artefact(stage, parts, lambda out: self._fill(stage, out))
+
+    def _fill(self, stage: str, out: Path) -> None:
+        source = _made(self.original, stage)
+        shutil.copytree(source, out, dirs_exist_ok=True)
+        for name in ("outliers.parquet", "outliers.npy", "embeddings.npy"):
+            if (out / name).exists():
+                _repeat(out / name, self.count)
+
+
+def _made(run: Run, stage: str) -> Path:
+    """The folder a stage's result of a run lies in."""
+    record = run.record
+    named = {"calibrate": record["calibration"], "outliers": record["outliers"], "detect": record["metrics"]["all"]["detector"]}
+    return run.folder / named[stage] if stage in named else next((run.folder / stage).iterdir())
+
+
+def _repeat(path: Path, count: int) -> None:
+    """Repeat the rows of a file until there are `count`."""
+    if path.suffix == ".npy":
+        rows = np.load(path)
+        np.save(path, np.resize(rows, (count, *rows.shape[1:])))
+        return
+    table = parquet.read_table(path)
+    rng = np.random.default_rng(0)
+    jitter = rng.uniform(-0.004, 0.004, count)  # repeated confidences would be ties
+    part = path.with_suffix(".part")
+    with parquet.ParquetWriter(part, table.schema) as writer:
+        for first in range(0, count, len(table)):
+            block = table.slice(0, min(len(table), count - first))
+            if "outlier_id" in block.column_names:
+                block = _with(block, "outlier_id", np.arange(first, first + len(block)))
+            if "id_confidence" in block.column_names:
+                moved = block.column("id_confidence").to_numpy() + jitter[first : first + len(block)]
+                block = _with(block, "id_confidence", np.clip(moved, 0, 1))
+            writer.write_table(block, row_group_size=128)
+    part.rename(path)
+
+
+def _with(table: pa.Table, name: str, values: np.ndarray) -> pa.Table:
+    place = table.column_names.index(name)
+    return table.set_column(place, table.schema.field(name), pa.array(values, table.schema.field(name).type))
+
+
+def enlarge(run: Run, count: int, store: Path) -> None:
+    """Put a copy of a run with `count` outliers into a store."""
+    preview.features(Method(run))
+    shutil.copytree(run.folder, store / run.id)
+    copy = Enlarged(store / run.id, run.cfg)
+    copy.original, copy.count = run, count
+    for folder in (copy.folder / "synthesise").iterdir():
+        for path in (folder / "outliers.parquet", folder / "embeddings.npy"):
+            _repeat(path, count)
+    method = Method(copy)
+    preview.features(method)
+    folders = {"outliers": method.outliers, "calibration": method.confidence}
+    copy.note(**{name: str(folder.relative_to(copy.folder)) for name, folder in folders.items()})
+
+
+@contextmanager
+def served(store: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """A dashboard on a store: its address and process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    with (store / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | {"BADOOD_HOME": str(store)}, stdout=log, stderr=log)
+    try:
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5).close()
+                break
+            except OSError:
+                continue
+        yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def first_page(page: Page, url: str, run: str) -> float:
+    """Seconds from the address to a drawn band page."""
+    page.goto("about:blank")
+    page.goto(f"{url}/band?run={run}&lo=0.1&hi=0.4")
+    page.wait_for_function("window.kept && window.kept() && window.calm() && document.querySelector('.js-plotly-plot .nsewdrag')")
+    return float(page.evaluate("performance.now()")) / 1000
+
+
+def move_box(page: Page, turn: int) -> float:
+    """Milliseconds from a box drawn on the plot to the new counts and images."""
+    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    lo, hi = 0.012 + 0.002 * turn, 0.92 - 0.01 * turn
+    # begin far outside the drawn band, or its edges would be dragged
+    start, end = (lo, 0.6 + 0.01 * turn) if turn % 2 else (hi, 0.004 + 0.002 * turn)
+    before = page.evaluate("window.kept()")
+    page.mouse.move(box["x"] + start * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + (start + end) / 2 * box["width"], y)
+    page.mouse.move(box["x"] + end * box["width"], y)
+    page.mouse.up()
+    return _settled(page, before)
+
+
+def move_slider(page: Page, turn: int) -> float:
+    """Milliseconds from a key on the slider to the new counts and images; Streamlit waits 200 of them for further keys."""
+    page.get_by_role("slider").nth(turn % 2).focus()
+    before = page.evaluate("window.kept()")
+    page.keyboard.press("PageUp" if turn % 4 < 2 else "PageDown")
+    return _settled(page, before)
+
+
+def _settled(page: Page, before: str) -> float:
+    wait = "before => window.kept() && window.kept() !== before && window.calm() ? performance.now() - window.began : false"
+    return float(page.wait_for_function(wait, arg=before, polling="raf", timeout=15_000).json_value())
+
+
+def previewed(page: Page) -> float:
+    """Seconds from a moved band to its preview."""
+    text = "[...document.querySelectorAll('[data-testid=stMetric]')].find(m => m.innerText.startsWith('FPR95')).innerText"
+    page.wait_for_function(f"!{text}.includes('%')", timeout=5_000)
+    wait = f"{text}.includes('%') ? performance.now() - window.began : false"
+    return float(page.wait_for_function(wait, polling="raf", timeout=120_000).json_value()) / 1000
+
+
+def measure(store: Path, run: str, *, busy: bool) -> dict[str, Any]:
+    """All figures of one size: medians, and the cold first page beside."""
+    figures: dict[str, Any] = {}
+    with served(store) as (url, process), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(60_000)
+        page.add_init_script(_WATCH)
+        figures["first page, cold (s)"] = first_page(page, url, run)
+        figures["first"] = statistics.median(first_page(page, url, run) for _ in range(_REPEATS))
+        if busy:
+            queue.submit("sweep", {"run": run, "quantiles": False}, run)
+        boxes = [move_box(page, turn) for turn in range(_REPEATS)]
+        keys = [move_slider(page, turn) for turn in range(_REPEATS)]
+        figures["band by box (ms)"], figures["band by slider (ms)"] = statistics.median(boxes), statistics.median(keys)
+        figures["band"] = max(figures["band by box (ms)"], figures["band by slider (ms)"])
+        times = []
+        for turn in range(_REPEATS):
+            move_slider(page, turn)
+            times.append(previewed(page))
+        figures["preview"] = statistics.median(times)
+        figures["memory"] = process.memory_info().rss / 2**30
+        browser.close()
+    return figures
+
+
+def report(results: dict[str, Any]) -> str:
+    """The table of all measured sizes."""
+    lines = [
+        "# Latency of the dashboard",
+        "",
+        "Made by `python -m app.latency`. Headless Chromium, 1280 px, median of 20; targets in parentheses.",
+        "",
+        "| what | " + " | ".join(results) + " |",
+        "| --- |" + " ---: |" * len(results),
+    ]
+    for name, (what, unit, small, large) in TARGETS.items():
+        cells = []
+        for entry in results.values():
+            target = small if entry["outliers"] <= 2000 else large
+            cells.append(f"{entry[name]:.2f} {unit} ({target} {unit})" if name in entry else "not measured")
+        lines.append(f"| {what} | " + " | ".join(cells) + " |")
+    further = sorted({key for entry in results.values() for key in entry if key.endswith(")")})
+    lines += [
+        f"| {key} | " + " | ".join(f"{entry[key]:.2f}" if key in entry else "" for entry in results.values()) + " |" for key in further
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="id of a finished run in BADOOD_HOME")
+    parser.add_argument("--outliers", type=int, default=2000, help="size of the run that is measured")
+    parser.add_argument("--busy", action="store_true", help="while a background job trains")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="latency-") as folder:
+        store = Path(folder)
+        enlarge(open_run(given.run), given.outliers, store)
+        os.environ["BADOOD_HOME"] = folder
+        figures = measure(store, given.run, busy=given.busy)
+    results = read_json(RESULTS) if RESULTS.exists() else {}
+    name = f"{given.outliers:,} outliers" + (", while a job trains" if given.busy else "")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    results[name] = {"outliers": given.outliers, "machine": machine, "date": f"{pd.Timestamp.now():%Y-%m-%d}", **figures}
+    RESULTS.parent.mkdir(exist_ok=True)
+    write_json(RESULTS, results)
+    with atomic_file(RESULTS.with_suffix(".md")) as part:
+        part.write_text(report(results))
+    print(json.dumps(results[name], indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""All runs."""
+
+import streamlit as st
+
+
+def page() -> None:
+    st.title("Runs")
