@@ -43,8 +43,15 @@ def value(key: str, default: Any = None) -> Any:
 
 
 def put(key: str, new: Any) -> None:
-    """Set a widget's value before it is drawn."""
-    st.session_state[key] = new
+    """Set a widget's value before it is drawn. One that is there already is left alone: a person may be moving on from it."""
+    if key not in st.session_state or st.session_state[key] != new:
+        st.session_state[key] = new
+
+
+def forget(*keys: str) -> None:
+    """Widgets with these keys begin anew."""
+    for key in keys:
+        st.session_state.pop(key, None)
 
 
 def run_id() -> str | None:
@@ -113,6 +120,25 @@ def band_turn() -> int:
 def visitor() -> str:
     """A name for this visitor's session."""
     return st.session_state.setdefault("visitor", str(id(st.session_state)))
+
+
+def who() -> str:
+    """Whose verdicts these are: the address of a login, else "local"."""
+    return str(st.user.get("email") or "local")
+
+
+def looked_at() -> int | None:
+    """The outlier that is shown in full: opened, else of the URL."""
+    number = st.query_params.get("outlier", "")
+    return int(number) if number.isdecimal() else None
+
+
+def look_at(outlier_id: int | None) -> None:
+    """Show an outlier in full; None = no more."""
+    if outlier_id is None:
+        st.query_params.pop("outlier", None)
+    else:
+        st.query_params["outlier"] = str(outlier_id)
 
 
 def selected_ids() -> tuple[int, ...] | None:

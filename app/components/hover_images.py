@@ -23,7 +23,7 @@ export default function ({ data, parentElement }) {
     const { clientX, clientY } = event.event;
     const wide = 4 * 76 + 20;
     tip.style.left = `${Math.min(clientX + 16, window.innerWidth - wide)}px`;
-    tip.style.top = `${clientY + 120 > window.innerHeight ? clientY - 110 : clientY + 26}px`;
+    tip.style.top = `${clientY + 150 > window.innerHeight ? clientY - 150 : clientY + 52}px`;
   };
   const hide = () => { tip.style.display = "none"; };
   const known = new Set();

@@ -119,7 +119,8 @@ def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Pag
     assert lo == pytest.approx(0.06, abs=0.02)
 
     # and the slider moves it too
-    page.get_by_role("slider").first.focus()
+    expect(slider.first).to_have_value(f"{lo:g}")
+    slider.first.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function(CHANGED, arg=["lo", lo])
     assert limits(page)[0] == pytest.approx(lo + 0.001, abs=1e-6)
@@ -132,11 +133,13 @@ def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Pag
     # retrain in the background; the page stays usable meanwhile
     page.get_by_role("button", name="Retrain on this band").click()
     expect(page.get_by_text(re.compile("Retraining on band")).first).to_be_visible()
-    page.get_by_role("slider").first.focus()
     lo = limits(page)[0]
+    expect(slider.first).to_have_value(f"{lo:g}")
+    slider.first.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function(CHANGED, arg=["lo", lo])
     page.reload()
+    expect(page.get_by_text(re.compile("Retraining on band")).first).to_be_visible()
     expect(page.get_by_text(re.compile("Retraining on band"))).to_have_count(0, timeout=180_000)
     (job,) = jobs.listed(open_database(), kinds=["retrain"])
     assert job.state == "done", job.error
