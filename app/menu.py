@@ -8,11 +8,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import streamlit as st
 
+from app import state
 from app.parts.run_picker import run_picker
-from app.views import band, calibration, compare, embedding_map, heatmaps, learn, ood_types, runs
+from app.views import band, calibration, compare, embedding_map, heatmaps, learn, ood_types, outliers, runs
 
 PAGES = [
     st.Page(runs.page, title="Runs", icon=":material/play_circle:", url_path="runs", default=True),
+    st.Page(outliers.page, title="Outliers", icon=":material/grid_view:", url_path="outliers"),
     st.Page(band.page, title="Band", icon=":material/tune:", url_path="band"),
     st.Page(calibration.page, title="Calibration", icon=":material/balance:", url_path="calibration"),
     st.Page(ood_types.page, title="Types", icon=":material/category:", url_path="types"),
@@ -24,5 +26,6 @@ PAGES = [
 
 st.set_page_config("Bad-OOD Explorer", layout="wide")
 page = st.navigation(PAGES)
+state.put("grid_page", PAGES[1])
 run_picker()
 page.run()

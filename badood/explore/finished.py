@@ -53,6 +53,19 @@ class Finished:
         folder = self._folder("encoded")
         return np.load(folder / "z0.npy", mmap_mode="r"), np.load(folder / "labels.npy")
 
+    def neighbours(self, outlier_id: int, count: int = 8) -> pd.DataFrame:
+        """The ID training images whose z0 is most alike: row, anchor_class and similarity (cosine, -1..1), nearest first."""
+        known, labels = self.anchors
+        vector = np.asarray(self.embeddings[self.outliers.place(outlier_id)], dtype=np.float32)
+        similarity = known @ vector / (self._lengths * np.linalg.norm(vector)).clip(1e-12)
+        rows = np.argsort(-similarity, kind="stable")[:count]
+        return pd.DataFrame({"row": rows, "anchor_class": [self.classes[label] for label in labels[rows]], "similarity": similarity[rows]})
+
+    @cached_property
+    def _lengths(self) -> NDArray[np.floating]:
+        """(N,) length of every anchor's z0."""
+        return np.linalg.norm(self.anchors[0], axis=1)
+
     @cached_property
     def classes(self) -> list[str]:
         """ID class names; a label is a position in it."""

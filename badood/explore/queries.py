@@ -183,6 +183,17 @@ class Outliers:
             raise BadInput(f"{self.path} has no outlier {outlier_id}; its ids go up to {len(self) - 1:,}.")
         return {str(name): value for name, value in table.iloc[0].to_dict().items()}
 
+    def place(self, outlier_id: int) -> int:
+        """Its row in the file, and so in the embeddings.
+
+        Raises:
+            BadInput: the run has no such outlier.
+        """
+        found = self._frame("SELECT row FROM outliers WHERE outlier_id = ?", [outlier_id])
+        if found.empty:
+            raise BadInput(f"{self.path} has no outlier {outlier_id}; its ids go up to {len(self) - 1:,}.")
+        return int(found["row"][0])
+
     def siblings(self, outlier_id: int) -> pd.DataFrame:
         """All outliers of the same anchor, by guidance scale; all columns but the image."""
         query = "SELECT * EXCLUDE row FROM outliers WHERE anchor_id = ? ORDER BY guidance_scale, outlier_id"

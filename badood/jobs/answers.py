@@ -9,10 +9,13 @@ from functools import lru_cache
 from typing import Any, TextIO
 
 import numpy as np
+import torch
 
 from badood.config import Filter
+from badood.core.artefacts import read_json
 from badood.core.errors import BadInput, BadOODError
 from badood.data.record import ImageSet
+from badood.evaluate.clip import zero_shot
 from badood.jobs import lesson
 from badood.pipeline.method import Method
 from badood.pipeline.runs import open_run
@@ -48,6 +51,19 @@ def walk(run: str, row: int, start: int, scale: float) -> dict[str, Any]:
     return lesson.walk(_method(run), row, start=start, scale=scale)
 
 
+def recognised(run: str, outlier: int) -> list[tuple[str, float]]:
+    """CLIP's five most probable class names for an outlier, with their probabilities."""
+    method = _method(run)
+    rows = np.flatnonzero(method.embeddings["outlier_id"] == outlier)
+    if len(rows) != 1:
+        raise BadInput(f"run {run} has no outlier {outlier}; choose among the outlier_id of its outliers.")
+    names = read_json(method.types / "tau.json")["vocabulary"]
+    pixels = torch.from_numpy(np.load(method.decoded / "images.npy", mmap_mode="r")[rows])
+    probabilities = zero_shot(method.models.clip, pixels, names, method.cfg.clip.templates, method.run.compute)
+    best = probabilities[0].topk(min(5, len(names)))
+    return [(names[place], value) for place, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+
+
 def id_image(run: str, numbers: list[int]) -> str:
     """An ID training image by its row, as base64 of a PNG."""
     return _encoded(_method(run), _method(run).images.train, numbers[0])
@@ -74,6 +90,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "preview": preview,
     "suggest": suggest,
     "walk": walk,
+    "recognised": recognised,
     "id_image": id_image,
     "grid_image": grid_image,
 }

@@ -14,6 +14,7 @@ def confidence_histogram(
     band: tuple[float, float] | None = None,
     *,
     id_quantile: float | None = None,
+    mark: float | None = None,
     bins: int = 50,
     draggable: bool = False,
 ) -> go.Figure:
@@ -23,6 +24,7 @@ def confidence_histogram(
         groups: id_confidence in [0, 1] by name: "ID validation", "outliers", "real OOD", or others.
         band: lo and hi of the kept outliers, shaded.
         id_quantile: the 5 % quantile of ID-validation confidence, a dashed line: kept outliers above it overlap with ID.
+        mark: id_confidence of one image, a solid line.
         bins: equal bins over [0, 1].
         draggable: the band is a selection whose edges a person can move; the page hears of it as of any box selection.
     """
@@ -57,6 +59,8 @@ def confidence_histogram(
             line={"color": tints.get("ID validation", "#0072B2"), "width": 2, "dash": "dash"},
             annotation={"text": "5 % of ID", "textangle": -90},
         )
+    if mark is not None:
+        figure.add_vline(x=mark, line={"color": "#D55E00", "width": 3}, annotation={"text": f"this one: {mark:.3f}", "yanchor": "bottom"})
     if draggable and band is not None:
         top = 1.08 * max(max(bar.y) for bar in figure.data)
         # the type must be said: events carry the layout as it was given, and a box without a type is not reported

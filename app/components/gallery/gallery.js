@@ -1,0 +1,153 @@
+const MARKS = { keep: "✓ keep", reject: "✕ reject", unsure: "? unsure" };
+const KEYS = { k: "keep", r: "reject", u: "unsure" };
+
+function element(tag, name, text) {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  if (text) made.textContent = text;
+  return made;
+}
+
+function picture(url, alt) {
+  const image = element("img");
+  image.src = url;
+  image.alt = alt;
+  image.decoding = "async";
+  image.draggable = false;
+  return image;
+}
+
+function drawTile(tile) {
+  const button = element("button", "tile");
+  const label = `Outlier ${tile.id}: ${tile.caption}, id_confidence ${tile.mark}, ${tile.kind}`;
+  button.dataset.id = tile.id;
+  button.title = label;
+  button.setAttribute("role", "option");
+  button.setAttribute("aria-label", label);
+  button.style.setProperty("--edge", tile.colour);
+  const frame = element("span", "frame");
+  frame.append(picture(tile.url, label), element("span", "mark", tile.mark), element("span", "verdict"));
+  button.append(frame);
+  if (tile.anchor) {
+    const anchor = picture(tile.anchor, "its anchor");
+    anchor.className = "anchor";
+    button.append(anchor);
+  }
+  button.append(element("span", "caption", tile.caption));
+  return button;
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".gallery");
+  // what must outlive a redraw lies on the element: the component is called anew with all new data
+  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "" });
+  const tiles = root.querySelector(".tiles");
+  const verdicts = new Map(data.tiles.map((tile) => [tile.id, tile.verdict]));
+
+  const shown = JSON.stringify(data.tiles.map((tile) => [tile.id, tile.url, tile.anchor]));
+  if (shown !== at.shown) {
+    const focused = tiles.contains(parentElement.activeElement);
+    at.shown = shown;
+    at.selected.clear();
+    at.cursor = Math.max(0, Math.min(at.cursor, data.tiles.length - 1));
+    tiles.replaceChildren(...data.tiles.map(drawTile));
+    if (focused && tiles.children.length) tiles.children[at.cursor].focus();
+  }
+
+  const legend = root.querySelector(".kinds");
+  legend.replaceChildren(...Object.entries(data.kinds).map(([name, colour]) => {
+    const kind = element("span", "kind", name);
+    kind.prepend(element("i"));
+    kind.style.setProperty("--edge", colour);
+    return kind;
+  }));
+
+  const paint = () => {
+    [...tiles.children].forEach((tile, place) => {
+      const id = Number(tile.dataset.id);
+      const verdict = verdicts.get(id) || "";
+      const badge = tile.querySelector(".verdict");
+      tile.setAttribute("aria-selected", at.selected.has(id));
+      tile.tabIndex = place === at.cursor ? 0 : -1;
+      badge.dataset.is = verdict;
+      badge.textContent = MARKS[verdict] || "";
+    });
+    const one = at.selected.size ? "" : "none selected";
+    root.querySelector(".count").textContent = one || `${at.selected.size} selected`;
+    for (const button of root.querySelectorAll("[data-needs]")) button.disabled = !at.selected.size;
+    root.querySelector("[data-do=undo]").disabled = !data.undoable;
+  };
+
+  const idAt = (place) => data.tiles[place]?.id;
+  const send = (name, value) => setTriggerValue(name, { ...value, at: Date.now() });
+  const judge = (verdict) => {
+    const one = !at.selected.size;
+    const ids = one ? [idAt(at.cursor)] : [...at.selected];
+    if (ids[0] === undefined) return;
+    ids.forEach((id) => verdicts.set(id, verdict));
+    send("judged", { verdict, ids });
+    at.selected.clear();
+    if (one) go(at.cursor + 1);
+    paint();
+  };
+  const open = (place) => idAt(place) !== undefined && send("opened", { id: idAt(place) });
+  const go = (place) => {
+    at.cursor = Math.max(0, Math.min(place, data.tiles.length - 1));
+    paint();
+    tiles.children[at.cursor]?.focus();
+  };
+  const range = (to) => {
+    for (let place = Math.min(at.from, to); place <= Math.max(at.from, to); place++) at.selected.add(idAt(place));
+  };
+  const toggle = (place) => {
+    const id = idAt(place);
+    at.selected.has(id) ? at.selected.delete(id) : at.selected.add(id);
+    at.from = place;
+  };
+  const across = () => getComputedStyle(tiles).gridTemplateColumns.split(" ").length;
+  const actions = {
+    page: () => data.tiles.forEach((tile) => at.selected.add(tile.id)),
+    clear: () => at.selected.clear(),
+    undo: () => data.undoable && send("undone", {}),
+    open: () => open(at.cursor),
+  };
+
+  root.onclick = (event) => {
+    const action = event.target.closest("[data-do]")?.dataset.do;
+    if (action) {
+      actions[action] ? actions[action]() : judge(action);
+      return paint();
+    }
+    const tile = event.target.closest(".tile");
+    if (!tile) return;
+    at.cursor = [...tiles.children].indexOf(tile);
+    event.shiftKey ? range(at.cursor) : toggle(at.cursor);
+    tile.focus();
+    paint();
+  };
+  root.ondblclick = (event) => {
+    const tile = event.target.closest(".tile");
+    if (tile) open([...tiles.children].indexOf(tile));
+  };
+  root.onkeydown = (event) => {
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const inTiles = Boolean(event.target.closest(".tile"));
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across() };
+    if ((event.ctrlKey || event.metaKey) && key !== "a" && key !== "z") return;
+    if (KEYS[key]) judge(KEYS[key]);
+    else if (key === "z") actions.undo();
+    else if (key === "a") actions.page();
+    else if (key === "Escape") actions.clear();
+    else if (inTiles && key in steps) {
+      go(at.cursor + steps[key]);
+      if (event.shiftKey) range(at.cursor);
+      else at.from = at.cursor;
+    } else if (inTiles && key === " ") toggle(at.cursor);
+    else if (inTiles && key === "Enter") open(at.cursor);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+    paint();
+  };
+  paint();
+}

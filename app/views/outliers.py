@@ -1,0 +1,112 @@
+"""The grid: look through the outliers and judge them."""
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.components.gallery import Tile, gallery
+from app.parts.export_menu import export_menu
+from app.parts.header import page_head
+from app.parts.outlier_detail import outlier_detail
+from app.parts.outlier_filters import outlier_filters
+from app.server import id_url, outlier_url
+from badood.explore.figures.style import TYPE_COLOURS
+from badood.explore.finished import Finished
+from badood.explore.queries import Filters
+from badood.store import open_database
+from badood.store import verdicts as judging
+
+_PAGE = 60
+_DONE = {"keep": "Kept", "reject": "Rejected", "unsure": "Marked unsure:"}
+
+
+def page() -> None:
+    found = page_head(
+        "Outliers",
+        "Every image was made from a training image. The number is its id_confidence: high ones look like known images and harm the "
+        "detector. Click to pick, double-click for details, or use the keys.",
+    )
+    st.fragment(_grid)(found)
+
+
+def _grid(found: Finished) -> None:
+    verdicts = judging.current(open_database(), found.run.id)
+    wish = outlier_filters(found, verdicts)
+    count = found.outliers.count(wish.filters)
+    _numbers(found, wish.filters, verdicts, count)
+    if not count:
+        st.info("No outlier passes these filters. Clear some of them under **More**.", icon=":material/filter_alt_off:")
+        return
+    pages = ceil(count / _PAGE)
+    if state.value("page", 1) > pages:
+        state.put("page", pages)
+    place, anchors = st.columns([5, 1.4], vertical_alignment="center")
+    with_anchors = anchors.toggle("Show anchors", key="anchors", bind="query-params", persist_state="session")
+    number = place.pagination(pages, key="page", bind="query-params", persist_state="session")
+    rows = found.outliers.page(wish.filters, sort=wish.sort, descending=wish.descending, offset=(number - 1) * _PAGE, limit=_PAGE)
+    gallery(
+        _tiles(found, rows, verdicts, anchors=with_anchors),
+        kinds=TYPE_COLOURS,
+        undoable=state.who() in set(verdicts["who"]),
+        key="gallery",
+        judged=lambda ids, verdict: _judge(found, ids, verdict),
+        undone=lambda: _undo(found),
+        opened=state.look_at,
+    )
+    opened = state.looked_at()
+    if opened is not None:
+        outlier_detail(found, opened)
+
+
+def _tiles(found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, *, anchors: bool) -> list[Tile]:
+    given = dict(zip(verdicts["outlier_id"], verdicts["verdict"], strict=True))
+    return [
+        Tile(
+            id=int(row.outlier_id),
+            url=outlier_url(found, int(row.outlier_id)),
+            anchor=id_url(found, int(row.anchor_row)) if anchors else None,
+            mark=f"{row.id_confidence:.2f}",
+            caption=f"{row.anchor_class} · {row.guidance_scale:g}",
+            kind=row.ood_type,
+            colour=TYPE_COLOURS[row.ood_type],
+            verdict=given.get(row.outlier_id, ""),
+        )
+        for row in rows.itertuples()
+    ]
+
+
+def _numbers(found: Finished, filters: Filters, verdicts: pd.DataFrame, count: int) -> None:
+    """How many there are and were judged, and what to do with all of them."""
+    text, selection, judge, export = st.columns([4, 1.6, 1.6, 1.9], vertical_alignment="center")
+    given = verdicts["verdict"].value_counts()
+    said = ", ".join(f"{given.get(verdict, 0):,} {verdict}" for verdict in judging.VERDICTS)
+    text.markdown(f"**{count:,}** of {len(found.outliers):,} outliers · {len(verdicts):,} judged ({said})")
+    chosen = state.selected_ids()
+    if chosen is not None:
+        selection.button(f"Selection of {len(chosen):,}", icon=":material/close:", on_click=state.select_ids, args=(None,), width="stretch")
+    with judge.popover("Judge all", icon=":material/gavel:", disabled=not count, width="stretch"):
+        st.caption(f"One verdict for all {count:,} outliers that the filters leave. Undo takes it back at once.")
+        for verdict in judging.VERDICTS:
+            st.button(
+                f"{verdict.capitalize()} all {count:,}",
+                key=f"all {verdict}",
+                on_click=lambda verdict=verdict: _judge(found, found.outliers.ids(filters), verdict),
+                width="stretch",
+            )
+        st.button("Undo the newest verdict", key="undo", on_click=_undo, args=(found,), disabled=verdicts.empty, width="stretch")
+    with export:
+        export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="grid")
+
+
+def _judge(found: Finished, ids: "Sequence[int] | np.ndarray", verdict: judging.Verdict) -> None:
+    judging.give(open_database(), found.run.id, ids, verdict, who=state.who())
+    st.toast(f"{_DONE[verdict]} {len(ids):,} {'outlier' if len(ids) == 1 else 'outliers'}. Z takes it back.", icon=":material/check:")
+
+
+def _undo(found: Finished) -> None:
+    act = judging.undo(open_database(), found.run.id, who=state.who())
+    st.toast("Nothing to take back." if act is None else f"Took back the verdict “{act.verdict}”.", icon=":material/undo:")
