@@ -49,15 +49,14 @@ def _detail(found: Finished, outlier_id: int) -> None:
         _recognised(found, outlier_id)
     with right:
         st.plotly_chart(_place(found, row.id_confidence), key="detail histogram", config={"displayModeBar": False})
+        shown = [(text, f"{row[name]:.4g}") for name, text in _SCORES.items()]
+        st.dataframe(pd.DataFrame(shown, columns=["score", "value"]), hide_index=True, key="detail scores")
     st.markdown("**The same anchor at every guidance scale**")
     family = found.outliers.siblings(outlier_id).itertuples()
     strip((outlier(found, each, caption=f"scale {each.guidance_scale:g}") for each in family), side=84)
     st.markdown("**Nearest training images**, by cosine of the embeddings")
     near = found.neighbours(outlier_id).itertuples()
     strip((Example(id_url(found, each.row), f"{each.similarity:.2f}", each.anchor_class) for each in near), side=84)
-    with st.expander("All scores"):
-        shown = [(text, f"{row[name]:.4g}") for name, text in _SCORES.items() if name in row]
-        st.table(pd.DataFrame(shown, columns=["score", "value"]).set_index("score"))
     st.caption(f"Anchor {row.anchor_id}")
 
 

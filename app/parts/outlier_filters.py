@@ -22,7 +22,6 @@ _SORTS = {
     "clip_prob": "CLIP's certainty",
     "outlier_id": "number",
 }
-_ORDERS = {"up": "↑ rising", "down": "↓ falling"}
 _NONE = "none yet"
 
 
@@ -45,11 +44,10 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
     Args:
         verdicts: those that stand, as `store.verdicts.current` gives them.
     """
-    sort, order, confidence, kind, verdict, more = st.columns([2, 2.1, 3, 2.6, 3.4, 1.5], vertical_alignment="bottom")
-    sorted_by = sort.selectbox("Sort by", list(_SORTS), format_func=_SORTS.get, key="sort", required=True, **_bound())
-    direction = order.segmented_control(
-        "Order", list(_ORDERS), default="up", format_func=_ORDERS.get, key="order", required=True, **_bound()
-    )
+    sort, order, confidence = st.columns([2, 1.8, 4], vertical_alignment="bottom", gap="medium")
+    kind, verdict, more = st.columns([2, 3, 1.3], vertical_alignment="bottom", gap="medium")
+    sorted_by = sort.selectbox("Sort by", list(_SORTS), format_func=_SORTS.get, key="sort", **_bound())
+    direction = order.segmented_control("Order", ["rising", "falling"], default="rising", key="order", required=True, **_bound())
     between = confidence.slider("id_confidence", 0.0, 1.0, (0.0, 1.0), step=0.01, key="confidence", **_bound())
     types = kind.pills(
         "Type",
@@ -74,7 +72,7 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
         guidance_scale=tuple(scales),
         outlier_id=_among(found, verdicts, judged),
     )
-    return Wish(filters, sorted_by, direction == "down")
+    return Wish(filters, sorted_by, direction == "falling")
 
 
 def _bound() -> dict[str, object]:

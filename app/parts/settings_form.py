@@ -48,7 +48,7 @@ def _field(key: str, name: str, field: FieldInfo, value: Any) -> Any:
     label, text = name.replace("_", " "), field.description
     if get_origin(field.annotation) is Literal:
         choices = list(get_args(field.annotation))
-        return st.selectbox(label, choices, choices.index(value), key=key, help=text, required=True)
+        return st.selectbox(label, choices, choices.index(value), key=key, help=text)
     if isinstance(value, bool):
         return st.checkbox(label, value, key=key, help=text)
     if isinstance(value, int):

@@ -26,12 +26,9 @@ def start_form() -> None:
         names,
         names.index("miniworld"),
         key="preset",
-        required=True,
         help="A whole set of settings. miniworld renders its own images and needs nothing else.",
     )
-    source = data.selectbox(
-        "Training images", _DATA, key="data source", required=True, help="In-distribution images, a folder for each class."
-    )
+    source = data.selectbox("Training images", _DATA, key="data source", help="In-distribution images, a folder for each class.")
     called = name.text_input("Name", key="run name", placeholder="made from the settings", help="Letters, digits, '-', '_' and '.'.")
     folder = _folder(source)
     cfg = load_config(chosen)

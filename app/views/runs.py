@@ -54,7 +54,7 @@ def _newest_jobs() -> dict[str, Job]:
 
 
 def _head(name: str, facts: str, at: datetime.datetime, shown: str) -> None:
-    st.markdown(f"**{name}** :{_BADGES.get(shown, 'gray')}-badge[{shown}]  \n:small[{facts} · {at.astimezone():%d %b %Y, %H:%M}]")
+    st.markdown(f"**{name}** :{_BADGES.get(shown, 'gray')}-badge[{shown}]  \n:small[{facts} · {at.astimezone():%d %b, %H:%M}]")
 
 
 def _card(run: Run, job: Job | None) -> None:
@@ -106,8 +106,8 @@ def _figures(run: Run) -> None:
     best, first = table.loc[table["fpr95"].idxmin()], table[table["filter"] == "all"]
     name = best["filter"]
     for place, metric, label, good in ((fpr, "fpr95", "FPR95", "inverse"), (auroc, "auroc", "AUROC", "normal")):
-        change = f"{100 * (best[metric] - first[metric].iloc[0]):+.1f} points to all" if len(first) and name != "all" else None
-        text = f"Of the best filter, {name}; mean over the OOD sets. The difference is to keeping all outliers."
+        change = f"{100 * (best[metric] - first[metric].iloc[0]):+.1f} pts" if len(first) and name != "all" else None
+        text = f"Of the best filter, {name}; mean over the OOD sets. Below: the difference to keeping all outliers, in percentage points."
         place.metric(f"{label}, {name}", f"{best[metric]:.1%}", change, delta_color=good, help=text)
 
 
@@ -133,7 +133,10 @@ def _confirm(run: Run) -> None:
     no, yes = st.columns(2)
     if no.button("Keep it", key="keep run", width="stretch"):
         st.rerun()
-    if yes.button("Delete", key="delete run", type="primary", icon=":material/delete:", width="stretch"):
-        delete_run(run.id)
-        state.forget("run", "run choice")
+    if yes.button("Delete", key="delete run", type="primary", icon=":material/delete:", width="stretch", on_click=_delete, args=(run,)):
         st.rerun()
+
+
+def _delete(run: Run) -> None:
+    delete_run(run.id)
+    state.forget("run", "run choice")

@@ -1,23 +1,16 @@
 """The audit as a person does it, in a real browser: drag the band, read the preview, retrain in the background, compare, export."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from app.browsing import CHROMIUM
 from badood.explore.finished import Finished, finished
 from badood.explore.queries import Filters
 from badood.store import jobs, open_database
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHECKOUT = Path(__file__).parents[2]
 CHANGED = "([name, value]) => Number(new URLSearchParams(location.search).get(name)) !== value"
 """Whether a number in the page's address is another one now."""
 
@@ -29,46 +22,11 @@ pytestmark = [
 
 
 @pytest.fixture
-def address(small_run: Finished) -> Iterator[str]:
-    """A dashboard on the test's own store; it starts its own worker."""
-    jobs.leave(open_database(), jobs.own_id())  # the worker that the fixture entered is none
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), "--server.headless", "true"]
-    server = subprocess.Popen(command, cwd=CHECKOUT, env=dict(os.environ), start_new_session=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{url}/api/health", server)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(20)
-        for worker in jobs.alive_workers(open_database()):
-            os.kill(worker.pid, 15)
-
-
-def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
-    while server.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            continue
-    raise AssertionError(f"the dashboard ended with code {server.returncode}")
-
-
-@pytest.fixture
-def page(address: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        opened = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-        opened.set_default_timeout(60_000)
-        opened.goto(f"{address}/band?run=small&lo=0.2&hi=0.4")
-        yield opened
-        browser.close()
+def page(address: str, browser: Browser) -> Page:
+    opened = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    opened.set_default_timeout(60_000)
+    opened.goto(f"{address}/band?run=small&lo=0.2&hi=0.4")
+    return opened
 
 
 def kept(page: Page) -> str:
@@ -112,7 +70,7 @@ def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Pag
     expect(page.locator(".bad-strip img").first).to_have_js_property("complete", True)
 
     # the drawn band can be taken by its middle and moved
-    page.mouse.click(*point(page, 0.46))
+    expect(page.locator(".js-plotly-plot .outline-controllers")).to_be_visible()
     drag(page, 0.46, 0.5)
     page.wait_for_function(CHANGED, arg=["lo", lo])
     lo = limits(page)[0]

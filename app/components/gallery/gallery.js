@@ -29,12 +29,21 @@ function drawTile(tile) {
   frame.append(picture(tile.url, label), element("span", "mark", tile.mark), element("span", "verdict"));
   button.append(frame);
   if (tile.anchor) {
-    const anchor = picture(tile.anchor, "its anchor");
-    anchor.className = "anchor";
+    const anchor = element("img", "anchor");
+    anchor.alt = "its anchor";
+    anchor.dataset.src = tile.anchor;
     button.append(anchor);
   }
   button.append(element("span", "caption", tile.caption));
   return button;
+}
+
+// a browser asks for six images at a time; anchors may have to be rendered first, and must not hold the outliers up
+function loadAnchors(tiles) {
+  const loaded = [...tiles.querySelectorAll(".frame img")].map((image) => image.decode().catch(() => {}));
+  Promise.all(loaded).then(() => {
+    for (const anchor of tiles.querySelectorAll(".anchor")) anchor.src = anchor.dataset.src;
+  });
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -51,6 +60,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     at.selected.clear();
     at.cursor = Math.max(0, Math.min(at.cursor, data.tiles.length - 1));
     tiles.replaceChildren(...data.tiles.map(drawTile));
+    loadAnchors(tiles);
     if (focused && tiles.children.length) tiles.children[at.cursor].focus();
   }
 

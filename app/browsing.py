@@ -1,0 +1,53 @@
+"""A dashboard with a headless Chromium in front of it: for screenshots, measurements and tests."""
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser, sync_playwright
+
+CHECKOUT = Path(__file__).parents[1]
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@contextmanager
+def served(store: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """A dashboard on a store: its address and process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    with (store / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | {"BADOOD_HOME": str(store)}, stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/api/health", process)
+        yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            continue
+    raise RuntimeError(f"the dashboard ended with code {process.returncode}; its last words are in server.log of its store.")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium that asks nobody outside."""
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()

@@ -1,0 +1,66 @@
+"""Pictures of every page of a finished run: `python -m app.screenshots RUN [FOLDER]`."""
+
+import argparse
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from app.browsing import CHECKOUT, chromium, served
+from badood.core.artefacts import home
+from badood.pipeline.runs import open_run
+
+PAGES = {
+    "runs": "",
+    "outliers": "outliers",
+    "band": "band",
+    "calibration": "calibration",
+    "types": "types",
+    "heatmaps": "heatmaps",
+    "map": "map",
+    "compare": "compare",
+    "learn": "learn",
+}
+"""Name of the picture, and the page's address."""
+
+_TALLEST = 2400  # px; a picture in a README is no scroll
+
+_CALM = """() => {
+  const main = document.querySelector("[data-testid=stMain]");
+  const waiting = document.querySelector("[data-stale=true], [data-testid=stSkeleton], [data-testid=stStatusWidget]");
+  return main && main.querySelector("h1") && !waiting && !main.innerText.includes("hourglass_top")
+    && !main.innerText.includes("…") && [...document.images].every((image) => image.complete);
+}"""
+"""Whether nothing on the page is still to come."""
+
+
+def shoot(page: Page, url: str, path: Path) -> None:
+    """Open an address and save the whole page as a PNG once nothing on it is still to come."""
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(url)
+    page.wait_for_function(_CALM, polling=250)
+    tall = int(page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"))
+    page.set_viewport_size({"width": 1280, "height": max(900, min(tall, _TALLEST))})
+    page.wait_for_timeout(1500)  # plots fade in and resize
+    page.wait_for_function(_CALM, polling=250)
+    page.screenshot(path=path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="id of a finished run in BADOOD_HOME")
+    parser.add_argument("folder", nargs="?", type=Path, default=CHECKOUT / "assets" / "screenshots")
+    parser.add_argument("--dark", action="store_true", help="the dark theme; files end in -dark")
+    given = parser.parse_args()
+    run = open_run(given.run)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    with served(home()) as (url, _), chromium() as browser:
+        page = browser.new_page(color_scheme="dark" if given.dark else "light")
+        page.set_default_timeout(120_000)
+        for name, address in PAGES.items():
+            path = given.folder / f"{name}{'-dark' if given.dark else ''}.png"
+            shoot(page, f"{url}/{address}?run={run.id}", path)
+            print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

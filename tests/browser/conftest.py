@@ -1,0 +1,29 @@
+"""A dashboard and a browser for every story."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from app.browsing import chromium, served
+from badood.core.artefacts import home
+from badood.explore.finished import Finished
+from badood.store import jobs, open_database
+
+
+@pytest.fixture
+def address(small_run: Finished) -> Iterator[str]:
+    """A dashboard on the test's own store; it starts its own worker."""
+    jobs.leave(open_database(), jobs.own_id())  # the worker that the fixture entered is none
+    with served(home()) as (url, _):
+        yield url
+    for worker in jobs.alive_workers(open_database()):
+        os.kill(worker.pid, 15)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium() as opened:
+        yield opened
