@@ -9,31 +9,25 @@ import json
 import os
 import platform
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as parquet
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from app.browsing import CHECKOUT, chromium, served
 from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.jobs import queue
 from badood.pipeline import preview
 from badood.pipeline.method import Method
 from badood.pipeline.runs import Run, open_run
 
-CHECKOUT = Path(__file__).parents[1]
 RESULTS = CHECKOUT / "results" / "dashboard-latency.json"
 TARGETS = {
     "band": ("band moved -> counts, mix and edge examples on screen", "ms", 300, 500),
@@ -47,11 +41,17 @@ TARGETS = {
 _REPEATS = 20
 
 _WATCH = """
+window.opened = performance.now();
 addEventListener("pointerup", () => { window.began = performance.now(); }, true);
 addEventListener("keydown", () => { window.began = performance.now(); }, true);
 window.kept = () => [...document.querySelectorAll("[data-testid=stMetric]")]
   .filter((m) => m.innerText.startsWith("Kept")).map((m) => m.innerText).join();
-window.calm = () => !document.querySelector("[data-stale=true] .bad-strip")
+window.drawn = () => {
+  const plot = document.querySelector(".js-plotly-plot"), ends = [...document.querySelectorAll("input[type=range]")].slice(0, 2);
+  const box = plot && plot.layout && (plot.layout.selections || [])[0];
+  return box && ends.length == 2 && Math.abs(box.x0 - ends[0].value) < 0.002 && Math.abs(box.x1 - ends[1].value) < 0.002;
+};
+window.calm = () => window.drawn() && document.querySelector(".js-plotly-plot .outline-controllers") && !document.querySelector("[data-stale=true] .bad-strip")
   && [...document.querySelectorAll(".bad-strip img")].every((i) => i.complete && i.naturalWidth)
   && document.querySelectorAll(".bad-strip img").length > 0;
 """
@@ -124,49 +124,26 @@ def enlarge(run: Run, count: int, store: Path) -> None:
     copy.note(**{name: str(folder.relative_to(copy.folder)) for name, folder in folders.items()})
 
 
-@contextmanager
-def served(store: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A dashboard on a store: its address and process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    with (store / "server.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | {"BADOOD_HOME": str(store)}, stdout=log, stderr=log)
-    try:
-        while process.poll() is None:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5).close()
-                break
-            except OSError:
-                continue
-        yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 def first_page(page: Page, url: str, run: str) -> float:
     """Seconds from the address to a drawn band page."""
     page.goto("about:blank")
     page.goto(f"{url}/band?run={run}&lo=0.1&hi=0.4")
     page.wait_for_function("window.kept && window.kept() && window.calm() && document.querySelector('.js-plotly-plot .nsewdrag')")
-    return float(page.evaluate("performance.now()")) / 1000
+    return float(page.evaluate("performance.now() - window.opened")) / 1000
 
 
 def move_box(page: Page, turn: int) -> float:
-    """Milliseconds from a box drawn on the plot to the new counts and images."""
-    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    assert box is not None
-    y = box["y"] + box["height"] / 2
-    lo, hi = 0.012 + 0.002 * turn, 0.92 - 0.01 * turn
-    # begin far outside the drawn band, or its edges would be dragged
-    start, end = (lo, 0.6 + 0.01 * turn) if turn % 2 else (hi, 0.004 + 0.002 * turn)
+    """Milliseconds from the end of dragging the band on the plot to the new counts and images."""
+    plot = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert plot is not None
+    lo, hi = page.evaluate("[...document.querySelectorAll('input[type=range]')].slice(0, 2).map(end => Number(end.value))")
     before = page.evaluate("window.kept()")
-    page.mouse.move(box["x"] + start * box["width"], y)
+    middle, y = plot["x"] + (lo + hi) / 2 * plot["width"], plot["y"] + 0.3 * plot["height"]
+    step = 0.03 * plot["width"] * (1 if turn % 2 else -1)
+    page.mouse.move(middle, y)
     page.mouse.down()
-    page.mouse.move(box["x"] + (start + end) / 2 * box["width"], y)
-    page.mouse.move(box["x"] + end * box["width"], y)
+    page.mouse.move(middle + step / 2, y)
+    page.mouse.move(middle + step, y)
     page.mouse.up()
     return _settled(page, before)
 
@@ -195,10 +172,7 @@ def previewed(page: Page) -> float:
 def measure(store: Path, run: str, *, busy: bool) -> dict[str, Any]:
     """All figures of one size: medians, and the cold first page beside."""
     figures: dict[str, Any] = {}
-    with served(store) as (url, process), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+    with served(store) as (url, process), chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(60_000)
         page.add_init_script(_WATCH)
@@ -216,7 +190,6 @@ def measure(store: Path, run: str, *, busy: bool) -> dict[str, Any]:
             times.append(previewed(page))
         figures["preview"] = statistics.median(times)
         figures["memory"] = process.memory_info().rss / 2**30
-        browser.close()
     return figures
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import state
+from app.components.grab import grab_selection
 from app.opened import groups
 from app.parts.band_preview import preview, suggest
 from app.parts.band_results import results, sweep
@@ -10,6 +11,7 @@ from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
 from app.parts.job_status import job_status
+from app.parts.mix_bars import mix_bars
 from app.state import Band
 from app.workers import ensure_worker
 from badood.explore import figures
@@ -29,6 +31,7 @@ def page() -> None:
         "id_confidence is 1 for images that look like the training images and 0 for images far away from them.",
     )
     st.fragment(_chooser)(found)
+    grab_selection(plots="band_plot", key="band handles")
     job_status(found.run.id, ["retrain", "sweep"])
     results(found)
     sweep(found)
@@ -49,8 +52,8 @@ def _chooser(found: Finished) -> None:
         _edges(found, limits)
     with right:
         preview(found, band, count)
-        mix = [found.outliers.kept_mix(by, filters) for by in ("anchor_class", "ood_type")]
-        st.plotly_chart(figures.kept_mix(*mix), key="kept mix", config=_PLOT)
+        mix_bars("Kept of each type", found.outliers.kept_mix("ood_type", filters))
+        mix_bars("Kept of each class", found.outliers.kept_mix("anchor_class", filters))
     _actions(found, band, filters, count)
 
 
@@ -85,7 +88,8 @@ def _plot(found: Finished, limits: tuple[float, float]) -> None:
     turn = state.band_turn()
     key = f"band plot {turn}"
     figure = figures.confidence_histogram(groups(found), limits, id_quantile=found.id_quantile, draggable=True)
-    places = st.empty(), st.empty()
+    with st.container(key="band_plot", gap=None):
+        places = st.empty(), st.empty()
     places[turn % 2].plotly_chart(figure, key=key, on_select=lambda: _boxed(found, key), selection_mode="box", config=_PLOT)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -114,7 +115,11 @@ def serve(questions: TextIO, replies: TextIO) -> None:
         print(json.dumps(answer(line)), file=replies, flush=True)
 
 
+_NICENESS = 5
+"""Below the dashboard, so that pages answer while a preview is made; above the jobs, which nobody waits for."""
+
 if __name__ == "__main__":
+    os.nice(_NICENESS)
     # what a library prints must not get between the replies
     replies, sys.stdout = sys.stdout, sys.stderr
     serve(sys.stdin, replies)

@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from app.browsing import chromium, served
 from badood.core.artefacts import home
 from badood.explore.finished import Finished
 from badood.store import jobs, open_database
+
+expect.set_options(timeout=30_000)  # a machine that trains meanwhile answers late
 
 
 @pytest.fixture

@@ -32,10 +32,10 @@ def judged(run_id: str) -> dict[int, str]:
 def test_a_run_is_started_watched_and_cancelled(page: Page) -> None:
     page.goto("/")
     page.get_by_text("Start a run").click()
-    page.get_by_label("Name").fill("mine")
-    page.get_by_label("Name").press("Enter")
-    page.get_by_label("Outliers", exact=True).fill("30")
-    page.get_by_label("Outliers", exact=True).press("Enter")
+    page.locator("input[aria-label=Name]").fill("mine")
+    page.locator("input[aria-label=Name]").press("Enter")
+    page.locator("input[aria-label=Outliers]").fill("30")
+    page.locator("input[aria-label=Outliers]").press("Enter")
     page.get_by_role("button", name="Start the run").click()
     expect(page.get_by_text(re.compile(r"Run: (encode|synthesise|decode|detect)")).first).to_be_visible()
 

@@ -35,10 +35,6 @@ MADE = {
     "confidence_histogram": lambda: figures.confidence_histogram({"outliers": RNG.random(100)}, (0.3, 0.5), id_quantile=0.4),
     "embedding_map": lambda: figures.embedding_map(POINTS),
     "filter_table": lambda: figures.filter_table(FILTERS),
-    "kept_mix": lambda: figures.kept_mix(
-        pd.DataFrame({"anchor_class": ["jeep"], "kept": [3], "total": [9]}),
-        pd.DataFrame({"ood_type": ["OOD-I", "OOD-II"], "kept": [2, 0], "total": [4, 5]}),
-    ),
     "minority_scores": lambda: figures.minority_scores(
         pd.DataFrame({"guidance_scale": [0.025, 0.05] * 20, "minority_score": RNG.random(40)})
     ),
@@ -133,9 +129,3 @@ def test_a_dragged_band_is_a_box_that_events_report() -> None:
     figure = figures.confidence_histogram({"outliers": RNG.random(100)}, (0.2, 0.4), draggable=True)
     (box,) = figure.layout.selections
     assert (box.type, box.x0, box.x1) == ("rect", 0.2, 0.4)
-
-
-def test_kept_mix_shows_the_share_of_each_group() -> None:
-    figure = MADE["kept_mix"]()
-    assert list(figure.data[0].x) == [50, 0]
-    assert figure.data[1].text == ("3 of 9",)
