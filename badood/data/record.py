@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,11 @@ class ImageSet:
             levels={name: values[rows] for name, values in self.levels.items()},
         )
 
-    def pixels(self, size: int) -> Tensor:
+    def pixels(self, size: int) -> "Tensor":
         """All images as (N, 3, size, size) uint8 RGB in memory; other sizes are resized bicubically after a centre crop to a square."""
+        # imported here, so that the dashboard unpacks archives without torch
+        import torch
+
         out = torch.empty(len(self), 3, size, size, dtype=torch.uint8)
         for row in range(len(self)):
             out[row] = torch.from_numpy(square(self.read(row), size)).permute(2, 0, 1)
