@@ -28,7 +28,8 @@ _CALM = """() => {
   const main = document.querySelector("[data-testid=stMain]");
   const waiting = document.querySelector("[data-stale=true], [data-testid=stSkeleton], [data-testid=stStatusWidget]");
   return main && main.querySelector("h1") && !waiting && !main.innerText.includes("hourglass_top")
-    && !main.innerText.includes("…") && [...document.images].every((image) => image.complete);
+    && ![...main.querySelectorAll("[data-testid=stMetricValue]")].some((value) => value.innerText === "…")
+    && [...document.images].every((image) => image.complete);
 }"""
 """Whether nothing on the page is still to come."""
 
