@@ -24,7 +24,8 @@ def results(found: Finished) -> None:
     st.caption("Every row is a detector trained from scratch and judged on test images. “all” is the one before filtering.")
     metric_table(table, baseline="all", key="before after")
     names = table["filter"].tolist()
-    chosen = st.multiselect("Curves", names, default=dict.fromkeys([names[0], names[-1]]), key="roc names")
+    # a key of its own for every new row, so that the newest curve shows by itself
+    chosen = st.multiselect("Curves", names, default=dict.fromkeys([names[0], names[-1]]), key=f"roc names {len(names)}")
     if chosen:
         st.plotly_chart(show_roc(found, chosen), key="band roc", config=_PLOT)
 
