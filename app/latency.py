@@ -51,6 +51,11 @@ window.drawn = () => {
   const box = plot && plot.layout && (plot.layout.selections || [])[0];
   return box && ends.length == 2 && Math.abs(box.x0 - ends[0].value) < 0.002 && Math.abs(box.x1 - ends[1].value) < 0.002;
 };
+window.tiles = () => {
+  const hosts = [...document.querySelectorAll("*")].filter((e) => e.shadowRoot).map((e) => e.shadowRoot);
+  const images = [document, ...hosts].flatMap((root) => [...root.querySelectorAll(".tiles .frame img")]);
+  return images.length && images.every((i) => i.complete && i.naturalWidth) ? images.map((i) => i.src).join() : "";
+};
 window.calm = () => window.drawn() && document.querySelector(".js-plotly-plot .outline-controllers") && !document.querySelector("[data-stale=true] .bad-strip")
   && [...document.querySelectorAll(".bad-strip img")].every((i) => i.complete && i.naturalWidth)
   && document.querySelectorAll(".bad-strip img").length > 0;
@@ -161,6 +166,14 @@ def _settled(page: Page, before: str) -> float:
     return float(page.wait_for_function(wait, arg=before, polling="raf", timeout=15_000).json_value())
 
 
+def next_grid_page(page: Page) -> float:
+    """Milliseconds from a click on "next" to 60 other thumbnails."""
+    before = page.evaluate("window.tiles()")
+    page.get_by_test_id("stPagination").get_by_role("button").last.click()
+    wait = "before => window.tiles() && window.tiles() !== before ? performance.now() - window.began : false"
+    return float(page.wait_for_function(wait, arg=before, polling="raf", timeout=15_000).json_value())
+
+
 def previewed(page: Page) -> float:
     """Seconds from a band that nobody looked at before to its preview."""
     page.get_by_role("slider").first.focus()
@@ -187,6 +200,9 @@ def measure(store: Path, run: str, *, busy: bool) -> dict[str, Any]:
         figures["band by box (ms)"], figures["band by slider (ms)"] = statistics.median(boxes), statistics.median(keys)
         figures["band"] = max(figures["band by box (ms)"], figures["band by slider (ms)"])
         figures["preview"] = statistics.median(previewed(page) for _ in range(_REPEATS))
+        page.goto(f"{url}/outliers?run={run}")
+        page.wait_for_function("window.tiles && window.tiles()")
+        figures["grid"] = statistics.median(next_grid_page(page) for _ in range(_REPEATS))
         figures["memory"] = process.memory_info().rss / 2**30
     return figures
 
