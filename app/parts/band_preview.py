@@ -14,6 +14,10 @@ from badood.explore.finished import Finished
 
 def preview(found: Finished, band: Band, count: int) -> None:
     """FPR95, AUROC and AUPR for a band after a head-only retrain, as soon as they are there. Says that they are a preview."""
+    st.fragment(_watch, key="preview")(found, band, count)
+
+
+def _watch(found: Finished, band: Band, count: int) -> None:
     waiting = count > 0 and not _previewed(found, band).done()
     st.fragment(_preview, run_every=0.3 if waiting else None)(found, band, count, waiting)
 
@@ -43,7 +47,8 @@ def _preview(found: Finished, band: Band, count: int, waited: bool) -> None:
     if problem:
         st.caption(f":material/error: {problem}")
     if waited and answer is not None and answer.done():
-        st.rerun()  # so that the page stops looking
+        # so that it stops looking; the plot is left alone, for a person may be dragging on it
+        st.rerun(scope="preview")
 
 
 def suggest(found: Finished) -> None:
