@@ -155,6 +155,7 @@ def move_box(page: Page, turn: int) -> float:
 
 def move_slider(page: Page, turn: int) -> float:
     """Milliseconds from a key on the slider to the new counts and images; Streamlit waits 200 of them for further keys."""
+    page.wait_for_timeout(300)  # a key that comes while the last answer is drawn is lost
     page.get_by_role("slider").nth(turn % 2).focus()
     before = page.evaluate("window.kept()")
     page.keyboard.press("PageUp" if turn % 4 < 2 else "PageDown")
