@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from badood.core.errors import BadInput
+from badood.core.errors import BadInput, ReversedOrder
 from badood.core.registry import Registry
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,8 @@ class Calibrator(ABC):
             is_id: (N,) bool, whether the image is ID.
 
         Raises:
-            BadInput: a score is not finite, all are equal, one side is missing, or ID images look more OOD than OOD images.
+            BadInput: a score is not finite, all are equal, or one side is missing.
+            ReversedOrder: ID images look more OOD than OOD images.
         """
         known = np.asarray(is_id, dtype=bool)
         raw = _finite(energy)
@@ -86,9 +87,9 @@ def _finite(energy: ArrayLike) -> Floats:
     return raw
 
 
-def reversed_order(name: str, slopes: str) -> BadInput:
+def reversed_order(name: str, slopes: str) -> ReversedOrder:
     """The error of a fit whose map would rise with the anomaly."""
-    return BadInput(
+    return ReversedOrder(
         f"{name} calibration is not monotone ({slopes}): ID validation images look more OOD than the auxiliary OOD images. "
         "Check data.auxiliary, or train the detector longer; detector.phi = monotone keeps the order."
     )

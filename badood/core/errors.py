@@ -17,6 +17,10 @@ class BadWeights(BadInput):
     """A weights file does not fit the network, or may not be read safely."""
 
 
+class ReversedOrder(BadInput):
+    """A calibration would rank ID images below OOD images."""
+
+
 class EmptySelection(BadInput):
     """A filter keeps no outlier."""
 

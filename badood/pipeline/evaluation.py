@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy.special
 import torch
 
 from badood.calibrate import Calibrator
 from badood.core.artefacts import write_json
+from badood.core.errors import ReversedOrder
 from badood.data.record import ImageSet
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector
@@ -37,8 +39,10 @@ def evaluate(method: "Method", folder: Path) -> Path:
         sets = {"id": method.images.test, **method.images.ood}
         table = pd.concat([judge.scores(images).assign(set=name) for name, images in sets.items()], ignore_index=True)
         table.to_parquet(out / "scores.parquet")
-        write_json(out / "metrics.json", summary(table, judge.accuracy(method.images.test)))
-        write_json(out / "calibrator.json", judge.calibrator.to_dict())
+        uncalibrated = {} if judge.uncalibrated is None else {"uncalibrated": judge.uncalibrated}
+        write_json(out / "metrics.json", summary(table, judge.accuracy(method.images.test)) | uncalibrated)
+        if judge.calibrator is not None:
+            write_json(out / "calibrator.json", judge.calibrator.to_dict())
         if method.images.grid is not None:
             grid = judge.scores(method.images.grid)
             anomalies = {name: grid[name].to_numpy() for name in judge.methods}
@@ -50,6 +54,9 @@ def evaluate(method: "Method", folder: Path) -> Path:
 class Judge:
     """A detector with its calibrator and the fitted baseline scorers.
 
+    A retrained detector may rank the calibration sets the wrong way round: that is a finding about its outliers, not a reason to
+    lose the table. Its figures are taken on the energy as ever, its anomaly is the raw score, and `uncalibrated` says why.
+
     Args:
         method: the run. folder: of the trained detector.
     """
@@ -57,7 +64,12 @@ class Judge:
     def __init__(self, method: "Method", folder: Path) -> None:
         self.method = method
         self.detector: Detector = method.load_detector(folder)
-        self.calibrator: Calibrator = method.calibrated(self.detector)[0]
+        self.calibrator: Calibrator | None = None
+        self.uncalibrated: str | None = None
+        try:
+            self.calibrator = method.calibrated(self.detector)[0]
+        except ReversedOrder as error:
+            self.uncalibrated = str(error)
         self.scorers: dict[str, Scorer] = {name: scorer.make(name) for name in method.cfg.evaluate.scorers}
         # scorers that learn do so on the ID images the detector was trained on
         known = self._see(method.train_pixels)
@@ -74,12 +86,13 @@ class Judge:
         return score(self.detector, pixels, self.method.run.compute, progress=self.method.run.progress)
 
     def scores(self, images: ImageSet) -> pd.DataFrame:
-        """A row an image: label, energy, id_confidence, and the anomaly by every method (larger = more OOD)."""
+        """A row an image: label, energy, id_confidence (not a number where uncalibrated), and the anomaly by every method (larger = more OOD)."""
         seen = self._see(self.method.images.pixels(images))
         energy = self.method.raw(seen)
-        confidence = self.calibrator.id_confidence(energy)
+        confidence = np.full(len(energy), np.nan) if self.calibrator is None else self.calibrator.id_confidence(energy)
+        ours = scipy.special.expit(energy) if self.calibrator is None else 1 - confidence
         baselines = {name: entry.score(seen).float().cpu().numpy() for name, entry in self.scorers.items()}
-        columns = {"label": images.labels, "energy": energy, "id_confidence": confidence, OURS: 1 - confidence}
+        columns = {"label": images.labels, "energy": energy, "id_confidence": confidence, OURS: ours}
         return pd.DataFrame(columns | baselines)
 
     def accuracy(self, images: ImageSet) -> float:
@@ -104,8 +117,3 @@ def summary(table: pd.DataFrame, accuracy: float) -> dict[str, Any]:
 
     baselines = [column for column in table.columns if column not in ("set", "label", "energy", "id_confidence", OURS)]
     return of("energy") | {"id_accuracy": accuracy, "scorers": {name: of(name) for name in baselines}}
-
-
-def mean_confidence(table: pd.DataFrame) -> dict[str, float]:
-    """Mean id_confidence of every set."""
-    return {str(name): float(np.mean(rows["id_confidence"])) for name, rows in table.groupby("set")}

@@ -33,7 +33,7 @@ from badood.evaluate.ood_types import choose_tau, class_names, ood_types, vocabu
 from badood.filter import Selection, select
 from badood.pipeline import evaluation, preview
 from badood.pipeline.images import Images, anchors
-from badood.pipeline.models import Models
+from badood.pipeline.models import Model, Models
 from badood.pipeline.runs import Run, open_run, start_run
 from badood.pipeline.table import write_outliers
 from badood.synthesise import synthesiser
@@ -108,7 +108,7 @@ class Method:
         """The run's settings."""
         return self.run.cfg
 
-    def _weights(self, *models: str) -> list[str]:
+    def _weights(self, *models: Model) -> list[str]:
         """Contents of the models a stage uses, for its key."""
         return [fingerprint(weights_path(self.cfg, model)) for model in models]
 
@@ -358,13 +358,14 @@ class Method:
             return {"filter": cfg.model_dump(), "empty": str(error)}
         detector = self.detector(chosen.kept)
         evaluated = evaluation.evaluate(self, detector)
-        return read_json(evaluated / "metrics.json") | {
+        metrics = read_json(evaluated / "metrics.json")
+        return metrics | {
             "filter": cfg.model_dump(),
             "kept": int(chosen.kept.sum()),
             "lo": chosen.lo,
             "hi": chosen.hi,
             "overlap": chosen.overlap,
-            "warning": chosen.warning,
+            "warning": " ".join(filter(None, (chosen.warning, metrics.get("uncalibrated")))),
             "reason": chosen.reason,
             "detector": str(detector.relative_to(self.run.folder)),
             "evaluation": str(evaluated.relative_to(self.run.folder)),
