@@ -1,10 +1,15 @@
 """The conformance command: the recorded set passes, anything wrong is a reported failure, never a crash."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -13,6 +18,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from badood.benchmark.conformance import CaseResult, run_conformance
+from badood.benchmark.conformance.blas import original_moments
 from badood.cli import app
 from badood.core.errors import BadInput
 
@@ -60,6 +66,7 @@ def test_the_originals_arithmetic_is_reported(results: dict[str, CaseResult]) ->
     assert "original_selection" in results["dreamood_npos"].reason
     assert "thinned" in results["metrics"].reason
     assert "NaN" in results["minority_guidance_x0"].reason
+    assert "vim, residual: original_moments" in results["scorers_features"].reason
 
 
 def test_a_wrong_output_fails(reference: Path, tmp_path: Path) -> None:
@@ -146,3 +153,44 @@ def test_the_command_prints_json_and_exits_with_1_on_a_failure(reference: Path, 
     assert (good.exit_code, bad.exit_code) == (0, 1)
     assert set(json.loads(good.output)[0]) == {"case", "max_abs_diff", "tolerance", "status", "reason"}
     assert [entry["status"] for entry in json.loads(bad.output)] == ["fail", "pass"]
+
+
+@pytest.mark.parametrize(("output", "share"), [("vim_d12.score", 1e-4), ("residual_d12.score", 1e-4), ("vim_d12.origin", 1e-3)])
+def test_a_wrong_principal_space_fails(reference: Path, tmp_path: Path, output: str, share: float) -> None:
+    def shift(tensors: dict[str, Tensor]) -> None:
+        tensors[f"output.{output}"] *= 1 + share
+
+    result = changed(reference / "scorers_convnet.safetensors", tmp_path, shift)
+    assert result.status == "fail"
+    assert output in result.reason
+
+
+@pytest.mark.parametrize("rows", [1, 100, 320, 321, 500, 1000])
+def test_moments_are_those_of_the_recording_machine(rows: int) -> None:
+    centred = torch.randn(rows, 24, generator=torch.Generator().manual_seed(rows)) + 3
+    code = "import sys, numpy; c = numpy.load(sys.argv[1]); numpy.save(sys.argv[1], c.T @ c / numpy.float32(len(c)))"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.npy"
+        np.save(path, centred.numpy())
+        environment = os.environ | {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "1"}
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=environment)
+        recorded = torch.from_numpy(np.load(path))
+    if not torch.equal(recorded, original_moments(centred)):
+        # another BLAS, or another processor family: the same sums up to rounding
+        assert not _is_openblas_on_avx2()
+        torch.testing.assert_close(recorded, original_moments(centred))
+
+
+def _is_openblas_on_avx2() -> bool:
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
+    return "openblas" in blas and torch.cpu.get_capabilities().get("avx2", False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ["Nehalem", "Haswell", "SkylakeX"])
+def test_scorers_pass_on_every_blas_kernel(reference: Path, tmp_path: Path, kernel: str) -> None:
+    for name in ("scorers_convnet", "scorers_features"):
+        shutil.copy(reference / f"{name}.safetensors", tmp_path)
+    command = [sys.executable, "-m", "badood", "conformance", str(tmp_path), "--json"]
+    run = subprocess.run(command, env=os.environ | {"OPENBLAS_CORETYPE": kernel}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout

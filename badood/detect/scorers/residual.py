@@ -22,7 +22,7 @@ class Residual(Scorer):
 
     def fit(self, seen: Activations, labels: Tensor) -> Self:
         """Learn the principal space."""
-        self.space_ = principal_space(seen, labels, self.dim)
+        self.space_ = principal_space(seen, self.dim)
         return self
 
     def score(self, seen: Activations) -> Tensor:

@@ -1,8 +1,8 @@
 """Energy with a virtual logit for what lies outside the principal space."""
 
+from collections.abc import Callable
 from typing import ClassVar, Self
 
-import numpy as np
 import torch
 from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
@@ -28,7 +28,7 @@ class ViM(Scorer):
 
     def fit(self, seen: Activations, labels: Tensor) -> Self:
         """Learn the principal space and alpha."""
-        self.space_ = principal_space(seen, labels, self.dim)
+        self.space_ = principal_space(seen, self.dim)
         return self
 
     def score(self, seen: Activations) -> Tensor:
@@ -36,10 +36,28 @@ class ViM(Scorer):
         return self.space_.predict_features(seen.features)
 
 
-def principal_space(seen: Activations, labels: Tensor, dim: int | None) -> published.ViM:
-    """pytorch-ood's ViM fitted on ID features, origin and axes by float64 decompositions.
+def second_moments(centred: Tensor) -> Tensor:
+    """(N, D) features round the origin -> (D, D) float64 mean of their outer products."""
+    centred = centred.double()
+    return centred.T @ centred / len(centred)
 
-    The space lies round a far origin, so one axis outweighs the others and float32 leaves four digits of the residual.
+
+def origin(seen: Activations) -> Tensor:
+    """(D,) point of the feature space where all logits are 0, or as near as they come; computed in float64."""
+    weight, bias = (tensor.double() for tensor in linear(seen))
+    return -(torch.linalg.pinv(weight) @ bias).float()
+
+
+def principal_space(
+    seen: Activations, dim: int | None, *, centre: Tensor | None = None, moments: Callable[[Tensor], Tensor] = second_moments
+) -> published.ViM:
+    """pytorch-ood's ViM fitted on ID features.
+
+    Args:
+        dim: axes of the principal space; none = half of the features.
+        centre: (D,) origin; none = `origin`.
+        moments: the original sums in float32. The origin lies far off, so that one axis outweighs the others and the sum's
+            last digits reach the fourth digit of a score: there every order of the rows gives a score of its own.
 
     Raises:
         BadInput: `dim` leaves nothing outside.
@@ -48,14 +66,10 @@ def principal_space(seen: Activations, labels: Tensor, dim: int | None) -> publi
     dim = dim if dim is not None else width // 2
     if dim >= width:
         raise BadInput(f"a principal space of {dim} axes leaves nothing of {width} features outside; lower dim.")
-    weight, bias = linear(seen)
-    space = published.ViM(None, dim, weight, bias)
-    # numpy decomposes in float64 and rounds the result, as the paper's code does
-    space.u = -torch.from_numpy(np.linalg.pinv(weight.cpu().numpy()) @ bias.cpu().numpy())
-    space.fit_features(seen.features, labels)
-    centred = (seen.features - space.u).numpy()
-    axes = np.linalg.eigh(centred.T @ centred / len(centred)).eigenvectors
-    space.principal_subspace = torch.from_numpy(np.ascontiguousarray(axes[:, : width - dim]))
-    residual = (seen.features - space.u) @ space.principal_subspace
-    space.alpha = float(seen.logits.amax(dim=1).mean() / residual.norm(dim=1).mean())
+    space = published.ViM(None, dim, *linear(seen))
+    space.u = origin(seen) if centre is None else centre
+    centred = seen.features - space.u
+    axes = torch.linalg.eigh(moments(centred).double()).eigenvectors
+    space.principal_subspace = axes[:, : width - dim].float().contiguous()
+    space.alpha = float(seen.logits.amax(dim=1).mean() / (centred @ space.principal_subspace).norm(dim=1).mean())
     return space
