@@ -28,7 +28,10 @@ err = Console(stderr=True, highlight=False)
 
 Preset = Annotated[str, typer.Option(help=f"Preset: {', '.join(preset_names())}, or a YAML file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting: section.field=value. Repeatable.")]
-DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of the ID data.")]
+DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder or file of the ID data.")]
+DataSet = Annotated[
+    str | None, typer.Option("--dataset", help="What reads --data: folder (a subfolder a class), parquet, ...; default the preset's own.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results on standard output.")]
 RunName = Annotated[str, typer.Argument(help="Id or folder of a run.")]
 
@@ -52,6 +55,7 @@ def main() -> None:
 def run(
     preset: Preset = "miniworld",
     data: DataFolder = None,
+    dataset: DataSet = None,
     settings: Set = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; equal settings give an equal default name.")] = None,
     json: Json = False,
@@ -61,7 +65,7 @@ def run(
 
     progress = Terminal()
     try:
-        finished = run_pipeline(load_config(preset, settings or [], data), name, progress)
+        finished = run_pipeline(load_config(preset, settings or [], data, dataset), name, progress)
     finally:
         progress.close()
     record = finished.record
@@ -79,6 +83,7 @@ def train(
     model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage or clip.")],
     preset: Preset = "miniworld",
     data: DataFolder = None,
+    dataset: DataSet = None,
     settings: Set = None,
     json: Json = False,
 ) -> None:
@@ -89,7 +94,7 @@ def train(
         raise BadConfig(f"no model {model!r}: give one of {', '.join(MODELS)}.")
     progress = Terminal()
     try:
-        path = train_model(load_config(preset, settings or [], data), model, progress)
+        path = train_model(load_config(preset, settings or [], data, dataset), model, progress)
     finally:
         progress.close()
     print(as_json({"weights": str(path), "card": str(path.with_suffix(".json"))}) if json else f"weights in {path}")
@@ -99,6 +104,7 @@ def train(
 def synthesise(
     preset: Preset = "miniworld",
     data: DataFolder = None,
+    dataset: DataSet = None,
     settings: Set = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     json: Json = False,
@@ -108,7 +114,7 @@ def synthesise(
 
     progress = Terminal()
     try:
-        finished, folder = synthesise_only(load_config(preset, settings or [], data), name, progress)
+        finished, folder = synthesise_only(load_config(preset, settings or [], data, dataset), name, progress)
     finally:
         progress.close()
     print(as_json({"run": finished.id, "images": str(folder)}) if json else f"run {finished.id}: outlier images in {folder}")
@@ -246,13 +252,46 @@ def worker(
     work(at_once)
 
 
-@app.command("check-assets")
-def check_assets(preset: Preset = "miniworld", data: DataFolder = None, settings: Set = None, json: Json = False) -> None:
-    """Measure the shipped models: k-NN accuracy, PSNR, decode consistency, CLIP top-1, minority score by scale."""
-    from badood.benchmark.assets import check
+@app.command()
+def experiment(
+    preset: Preset = "miniworld",
+    data: DataFolder = None,
+    dataset: DataSet = None,
+    settings: Set = None,
+    seeds: Annotated[int, typer.Option(min=2, max=100, help="Detector seeds; mean and standard deviation are over these.")] = 5,
+    json: Json = False,
+) -> None:
+    """The filter experiment (paper Table 2) over several seeds; writes results/filters-PRESET.json and .md, which the README quotes."""
+    from badood.benchmark.filter_experiment import run_experiment, write
 
-    cfg = load_config(preset, settings or [], data)
-    figures = check(cfg)
+    cfg, progress = load_config(preset, settings or [], data, dataset), Terminal()
+    try:
+        table = run_experiment(cfg, seeds, progress)
+    finally:
+        progress.close()
+    written = write(cfg, table)
+    print(as_json(table.to_dict("records")) if json else written.read_text())
+
+
+@app.command("check-assets")
+def check_assets(
+    preset: Preset = "miniworld",
+    data: DataFolder = None,
+    dataset: DataSet = None,
+    settings: Set = None,
+    save: Annotated[bool, typer.Option("--save", help="Also write results/assets-PRESET.json, which the README quotes.")] = False,
+    json: Json = False,
+) -> None:
+    """Measure the shipped models: k-NN accuracy, PSNR, decode consistency, CLIP top-1, minority score by scale."""
+    from badood.benchmark.assets import check, write
+
+    cfg, progress = load_config(preset, settings or [], data, dataset), Terminal()
+    try:
+        figures = check(cfg, progress)
+    finally:
+        progress.close()
+    if save:
+        write(cfg, figures)
     if json:
         print(as_json({cfg.preset: figures}))
         return

@@ -252,16 +252,17 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
-def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = None) -> Config:
+def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = None, dataset: str | None = None) -> Config:
     """The settings of a preset with overrides.
 
     Args:
         preset: a name from `preset_names`, or the path of a YAML file.
         overrides: "section.field=value", the value as YAML; "data.ood.0.limit=100" reaches into lists.
-        data: folder of the ID data; replaces the paths of `data.train` and `data.test`.
+        data: folder or file of the ID data; replaces the paths of `data.train` and `data.test`.
+        dataset: name of the data set that reads `data`, such as folder or parquet; none = the preset's own.
 
     Raises:
-        BadConfig: no such preset; an unknown or out-of-range field, with what is allowed.
+        BadConfig: no such preset; an unknown or out-of-range field, with what is allowed; `dataset` without `data`.
     """
     path = PRESETS / f"{preset}.yaml" if preset in preset_names() else Path(preset)
     if not path.is_file():
@@ -270,9 +271,12 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise BadConfig(f"{path} is not valid YAML: {error}") from error
-    if data is not None:
-        for part in ("train", "test"):
-            content["data"][part]["path"] = str(data)
+    if dataset is not None and data is None:
+        raise BadConfig(f"data set {dataset!r} reads images that you have: give their folder or file with --data.")
+    for part in ("train", "test") if data is not None else ():
+        source = content["data"][part] if dataset is None else {"dataset": dataset, "split": part}
+        # absolute, so that a job that starts elsewhere finds it and the same images continue the same run
+        content["data"][part] = source | {"path": str(Path(data).expanduser().resolve())}
     for override in overrides:
         _override(content, override)
     return validate(content, source=str(path))

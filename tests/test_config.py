@@ -21,6 +21,16 @@ def test_data_folder_replaces_the_id_paths() -> None:
     assert (cfg.data.train.path, cfg.data.test.path) == ("/photos", "/photos")
 
 
+def test_own_images_replace_the_whole_source() -> None:
+    cfg = load_config("miniworld", data=Path("/photos"), dataset="folder")
+    assert [(part.dataset, part.path, part.split, part.params) for part in (cfg.data.train, cfg.data.test)] == [
+        ("folder", "/photos", "train", {}),
+        ("folder", "/photos", "test", {}),
+    ]
+    with pytest.raises(BadConfig, match="--data"):
+        load_config("miniworld", dataset="folder")
+
+
 @pytest.mark.parametrize(
     ("override", "parts"),
     [

@@ -1,5 +1,6 @@
 """What the models of a preset reach: `python -m badood check-assets`."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from badood.config import Config
+from badood.config import CHECKOUT, Config
+from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.compute import Compute
 from badood.core.noise import Noise
 from badood.core.progress import Progress, Silent
@@ -58,6 +60,33 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
             _mean_minority_score(cfg, models, compute.put(anchor), compute.put(labels), scale, noise) for scale in SCALES
         ],
     }
+
+
+FIGURES = {
+    "knn_accuracy": "k-NN (k = 20) accuracy of z0",
+    "psnr_db": "tokenizer PSNR, dB",
+    "decode_consistency": "decoded z0 keeps its class",
+    "clip_top1": "small CLIP, zero-shot top-1",
+    "minority_score_by_scale": "minority score at guidance 0, 0.025, 0.05, 0.075",
+}
+
+
+def write(cfg: Config, figures: dict[str, Any], folder: Path = CHECKOUT / "results") -> None:
+    """Keep the figures as results/assets-PRESET.json, and a table of all presets measured so far as results/assets.md."""
+    write_json(folder / f"assets-{cfg.preset}.json", figures)
+    measured = {path.stem.removeprefix("assets-"): read_json(path) for path in sorted(folder.glob("assets-*.json"))}
+    lines = [f"| on test images | {' | '.join(measured)} |", "| --- |" + " --- |" * len(measured)]
+    for key, text in FIGURES.items():
+        lines.append(f"| {text} | " + " | ".join(_cell(reached[key]) for reached in measured.values()) + " |")
+    with atomic_file(folder / "assets.md") as part:
+        part.write_text("\n".join(lines) + "\n")
+
+
+def _cell(value: float | list[float]) -> str:
+    """Shares as percent, decibels and scores as they are."""
+    if isinstance(value, list):
+        return ", ".join(f"{each:.2f}" for each in value)
+    return f"{value:.1%}" if value <= 1 else f"{value:.1f}"
 
 
 def nearest_classes(z0: Tensor, labels: NDArray[np.int64]) -> KNeighborsClassifier:

@@ -1,6 +1,6 @@
 """The filter experiment: does it pay to keep mid-confidence outliers only? Paper Table 2, over several seeds.
 
-`python -m badood bench filters --preset P` measures it and writes results/filters-P.json and .md.
+`python -m badood experiment --preset P` measures it and writes results/filters-P.json and .md.
 """
 
 from pathlib import Path

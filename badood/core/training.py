@@ -131,7 +131,7 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, total, cfg.lr, cfg.warmup)
         torch.manual_seed(derive_seed(cfg.seed, "step", step))
-        with compute.autocast():
+        with compute.training():
             value = loss(rows_of_step(n, cfg.batch_size, cfg.seed, step), step / total)
         figure = value.item()
         if not math.isfinite(figure):

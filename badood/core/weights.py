@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, Tensor]:
         raise BadWeights(f"weights file {path} does not exist; give its path in the preset, or make it with `python -m badood train`.")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping, it has no __iter__
     except safetensors.SafetensorError as error:
         raise BadWeights(f"{path} is not a whole safetensors file ({error}); fetch or train it again.") from error
 

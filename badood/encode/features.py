@@ -1,5 +1,6 @@
 """The encoder and the representation z0."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import timm
@@ -40,7 +41,7 @@ def standardise(projected: Tensor) -> Tensor:
 def mlp(widths: list[int], *, last_norm: bool = True) -> nn.Sequential:
     """Linear layers without bias, each with BatchNorm; ReLU between; the last norm has no scale and shift. Source: MoCo-v3."""
     layers: list[nn.Module] = []
-    for index, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (inputs, outputs) in enumerate(pairwise(widths)):
         last = index == len(widths) - 2
         layers.append(nn.Linear(inputs, outputs, bias=False))
         if not last:

@@ -109,7 +109,7 @@ def summary(table: pd.DataFrame, accuracy: float) -> dict[str, Any]:
         table: rows of `Judge.scores` with a column `set`; "id" is the ID test set.
     """
     known = table[table["set"] == "id"]
-    odd = {name: rows for name, rows in table[table["set"] != "id"].groupby("set", sort=False)}
+    odd = dict(iter(table[table["set"] != "id"].groupby("set", sort=False)))
 
     def of(column: str) -> dict[str, Any]:
         per_set = {str(name): ood_metrics(known[column].to_numpy(), rows[column].to_numpy()) for name, rows in odd.items()}

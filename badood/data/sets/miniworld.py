@@ -33,7 +33,7 @@ def miniworld(
     """Rendered RGB images of objects, in class order 0, 1, 2, ..., 0, 1, 2, ...
 
     Args:
-        path: unused.
+        path: none; the images are rendered.
         split: "train" or "test"; the two share no image.
         classes: a group (id, auxiliary, near, far, foreign) or class names.
         count: number of images.
@@ -45,8 +45,10 @@ def miniworld(
         partners: foreign classes to morph into, one an image; none = near and far.
 
     Raises:
-        BadInput: a class, level, factor or size that does not exist.
+        BadInput: a path is given, or a class, level, factor or size does not exist.
     """
+    if path is not None:
+        raise BadInput(f"miniworld renders its images and reads none from {path}; give --dataset folder or --dataset parquet with --data.")
     names = class_names(classes)
     if count < 1:
         raise BadInput(f"miniworld: count = {count}; it takes at least one image.")

@@ -1,0 +1,154 @@
+"""The whole method on a small real run: what it writes, what a moved band repeats, and that a kill changes nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from badood.config import Filter, load_config
+from badood.core.artefacts import home, read_json, write_json
+from badood.core.errors import BadInput, EmptySelection
+from badood.data import dataset
+from badood.explore.finished import Finished
+from badood.pipeline.method import STAGES, evaluate_on, retrain, run_pipeline, score_images
+from badood.pipeline.runs import open_run, start_run
+from tests.conftest import CHECKOUT, SMALL_RUN, SMALL_SETTINGS
+
+
+def figures(record: dict[str, Any]) -> dict[str, Any]:
+    """The filter table without the folders in which its rows lie."""
+    return {
+        name: {key: value for key, value in row.items() if key not in ("detector", "evaluation")} for name, row in record["metrics"].items()
+    }
+
+
+def results(run: Path) -> dict[str, int]:
+    """Number of finished results of every stage."""
+    return {stage: len([path for path in (run / stage).glob("*") if path.name[0] != "."]) for stage in STAGES if (run / stage).is_dir()}
+
+
+def photos(folder: Path, classes: list[str], count: int) -> Path:
+    """A folder of PNG images, a subfolder a class."""
+    images = dataset["miniworld"](None, "train", classes=classes, count=count * len(classes))
+    for row, label in enumerate(images.labels):
+        place = folder / classes[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images.read(row)).save(place / f"{row}.png")
+    return folder
+
+
+def test_run_json_holds_metrics_stages_and_totals(small_run: Finished) -> None:
+    record = small_run.run.record
+    assert record["state"] == "done"
+    for row in record["metrics"].values():
+        assert all(0 <= row[name] <= 1 for name in ("fpr95", "auroc", "aupr", "id_accuracy", "overlap"))
+        per_set = row["per_set"]
+        assert set(per_set) == {"near", "far", "textures"}
+        assert row["fpr95"] == pytest.approx(np.mean([figures["fpr95"] for figures in per_set.values()]))
+    assert {"encode", "synthesise", "decode", "detect", "calibrate", "types", "evaluate"} <= set(record["stages"])
+    assert all(stage["wall_seconds"] > 0 and stage["peak_rss_mb"] > 0 for stage in record["stages"].values())
+    assert record["totals"]["peak_rss_mb"] == max(stage["peak_rss_mb"] for stage in record["stages"].values())
+
+
+def test_every_outlier_has_the_columns_of_the_design(small_run: Finished) -> None:
+    table = pd.read_parquet(small_run.run.folder / small_run.run.record["outliers"] / "outliers.parquet")
+    assert len(table) == 90
+    assert sorted(table["guidance_scale"].unique()) == [0.025, 0.05, 0.075]
+    assert table["id_confidence"].between(0, 1).all()
+    assert table.groupby("anchor_class").size().nunique() == 1, "anchors are spread evenly over the classes"
+    # the same anchors at every scale
+    assert len({tuple(rows["anchor_id"]) for _, rows in table.groupby("guidance_scale")}) == 1
+
+
+def test_a_moved_band_repeats_filter_retrain_and_evaluation_only(small_run: Finished) -> None:
+    before = results(small_run.run.folder)
+    row = retrain(small_run.run, Filter(strategy="band", lo=0.0, hi=1.0))
+    assert results(small_run.run.folder) == before, "the band that keeps everything is the first detector"
+    hi = float(small_run.outliers.values("id_confidence").max()) - 1e-9
+    row = retrain(small_run.run, Filter(strategy="band", lo=0.0, hi=hi))
+    assert 0 < row["kept"] < 90
+    grown = {stage: count - before[stage] for stage, count in results(small_run.run.folder).items()}
+    assert {stage for stage, count in grown.items() if count} == {"detect", "evaluate"}
+
+
+def test_a_band_that_keeps_nothing_leaves_the_table_as_it_was(small_run: Finished) -> None:
+    with pytest.raises(EmptySelection, match="keeps 0 of 90 outliers"):
+        retrain(small_run.run, Filter(strategy="band", lo=0.9999999, hi=1.0))
+    assert figures(open_run(SMALL_RUN).record).keys() >= {"all", "q-mid"}
+
+
+def test_a_run_is_not_continued_with_other_settings_nor_by_another_version(small_run: Finished) -> None:
+    with pytest.raises(BadInput, match="other settings"):
+        start_run(load_config("miniworld"), SMALL_RUN)
+    write_json(small_run.run.folder / "run.json", small_run.run.record | {"layout": 0})
+    with pytest.raises(BadInput, match="layout 0"):
+        open_run(SMALL_RUN)
+
+
+def test_a_trained_run_scores_and_judges_any_images(small_run: Finished, tmp_path: Path) -> None:
+    odd = photos(tmp_path / "odd", ["crown", "ladder"], 6)
+    known = photos(tmp_path / "known", ["candle", "jeep"], 6)
+    (odd / "crown" / "broken.png").write_bytes(b"no image")
+    scores = {path.name: score_images(SMALL_RUN, path) for path in (odd, known)}
+    assert {name: len(table) for name, table in scores.items()} == {"odd": 12, "known": 12}
+    judged = evaluate_on(SMALL_RUN, [odd])
+    assert judged["ood"] == {f"{tmp_path.name}/odd": 12}
+    assert set(judged["metrics"]) == set(small_run.run.record["metrics"])
+
+
+@pytest.mark.slow
+def test_own_folder_runs_through(tmp_path: Path) -> None:
+    classes = ["candle", "jeep", "cactus"]
+    own = photos(tmp_path / "photos", classes, 100)
+    (own / "jeep" / "notes.txt").write_text("not an image")
+    settings = [setting for setting in SMALL_SETTINGS if not setting.startswith(("data.train", "data.test"))]
+    run = run_pipeline(load_config("miniworld", [*settings, "evaluate.filters=[all]", "detector.epochs=8"], own, "folder"))
+    assert read_json(run.folder / run.record["encoded"] / "classes.json") == sorted(classes)
+    assert run.record["metrics"]["all"]["kept"] == 90
+
+
+def start(store: Path) -> "subprocess.Popen[bytes]":
+    """The command that a person gives, checkpointing after every training step."""
+    settings = [part for setting in [*SMALL_SETTINGS, "detector.checkpoint_seconds=0.0001"] for part in ("--set", setting)]
+    command = [sys.executable, "-m", "badood", "run", "--name", "killed", *settings]
+    environment = os.environ | {"BADOOD_HOME": str(store)}
+    return subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]", seconds: float = 300) -> None:
+    """Poll; a process that ends before is a failure."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, "the run never came to the moment at which it was to be killed"
+
+
+@pytest.mark.slow
+def test_a_killed_run_continues_and_ends_with_the_same_tables(small_store: Path, tmp_path: Path) -> None:
+    run = tmp_path / "killed"
+    moments: list[Callable[[], bool]] = [
+        lambda: any(run.glob("synthesise/.*.part")),
+        lambda: any(run.glob("decode/.*.part")),
+        lambda: any(run.glob("detect/.*.part/checkpoint.pt")),
+        lambda: len(list(run.glob("detect/[!.]*"))) == 1 and any(run.glob("detect/.*.part/checkpoint.pt")),
+    ]
+    for moment in moments:
+        process = start(tmp_path)
+        wait_until(moment, process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert json.loads((run / "run.json").read_text())["state"] == "running"
+    last = start(tmp_path)
+    assert last.wait(timeout=600) == 0
+    assert figures(read_json(run / "run.json")) == figures(read_json(small_store / SMALL_RUN / "run.json"))
+    assert home() != tmp_path
