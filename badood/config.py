@@ -273,10 +273,12 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
         raise BadConfig(f"{path} is not valid YAML: {error}") from error
     if dataset is not None and data is None:
         raise BadConfig(f"data set {dataset!r} reads images that you have: give their folder or file with --data.")
-    for part in ("train", "test") if data is not None else ():
-        source = content["data"][part] if dataset is None else {"dataset": dataset, "split": part}
+    if data is not None:
         # absolute, so that a job that starts elsewhere finds it and the same images continue the same run
-        content["data"][part] = source | {"path": str(Path(data).expanduser().resolve())}
+        place = str(data.expanduser().resolve())
+        for part in ("train", "test"):
+            source = content["data"][part] if dataset is None else {"dataset": dataset, "split": part}
+            content["data"][part] = source | {"path": place}
     for override in overrides:
         _override(content, override)
     return validate(content, source=str(path))

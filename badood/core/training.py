@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from badood.core.artefacts import atomic_file
 from badood.core.compute import Compute
 from badood.core.errors import TrainingDiverged
-from badood.core.noise import derive_seed, generator
+from badood.core.noise import generator
 from badood.core.progress import Progress, Silent
+from badood.core.seeds import derive_seed
 
 Loss = Callable[[Tensor, float], Tensor]
 """(rows (B,) int64, share of the training done in [0, 1]) -> scalar loss."""

@@ -1,4 +1,4 @@
-"""Generated parts of README and docs: CLI help and measured tables. `python -m badood.benchmark.docs [--check]`.
+"""Generated parts of README and docs: CLI help and measured tables. `python docs/generate.py [--check]`.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -6,8 +6,8 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 from badood.config import CHECKOUT, Config
@@ -35,10 +35,11 @@ def command_line() -> str:
     return "".join(_help(root, ["badood"]))
 
 
-def _help(command: click.Command, names: list[str]) -> list[str]:
-    context = click.Context(command, info_name=" ".join(names), terminal_width=100)
-    if isinstance(command, click.Group):
+def _help(command: Any, names: list[str]) -> list[str]:
+    """A command of typer's, or all commands of a group."""
+    if hasattr(command, "commands"):
         return [text for name in sorted(command.commands) for text in _help(command.commands[name], [*names, name])]
+    context = typer.Context(command, info_name=" ".join(names), terminal_width=100)
     options = [
         f"- `{' '.join(parameter.opts)}` {(getattr(parameter, 'help', None) or '').strip()}".rstrip()
         for parameter in command.get_params(context)
@@ -51,7 +52,7 @@ def settings_table() -> str:
     """Every setting with its type and sentence, by section."""
     parts = []
     for name, field in Config.model_fields.items():
-        model = field.annotation
+        model: Any = field.annotation
         if not hasattr(model, "model_fields"):
             parts.append(f"- `{name}`: {field.description or ''}\n")
             continue
