@@ -1,0 +1,125 @@
+"""Tokenizer, MAGE and parallel decoding on tiny networks that learn in seconds."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from badood.config import Config, Decode, load_config
+from badood.core.compute import choose
+from badood.core.noise import Noise
+from badood.core.training import fit
+from badood.data import dataset
+from badood.decode import decode_images
+from badood.decode.mage import MAGE, mage_loss
+from badood.decode.parallel_decoding import decode_codes, guidance_at, inverse_cdf, still_masked, temperature_at
+from badood.decode.vqgan import VQGAN, tokenizer_loss
+
+FP32 = choose("cpu", "fp32")
+CODES, SIDE, DIM = 8, 3, 6
+SMALL = [
+    *(f"mage.{part}width=32" for part in ("", "decoder_")),
+    *("mage.depth=1", "mage.decoder_depth=1", "mage.heads=2", "mage.decoder_heads=2"),
+    *("mage.batch_size=32", "mage.epochs=400", "mage.lr=0.01", "mage.dropout=0", "mage.weight_decay=0"),
+    *("tokenizer.image_size=32", "tokenizer.channels=8", "tokenizer.multipliers=[1, 2, 2]", "tokenizer.code_dim=8"),
+    *("tokenizer.codes=64", "tokenizer.epochs=6", "tokenizer.batch_size=16", "tokenizer.lr=0.004"),
+    *("decode.steps=4", "decode.guidance=3.0", "decode.temperature=0.5"),
+]
+
+
+@pytest.fixture(scope="module")
+def cfg() -> Config:
+    return load_config("miniworld", SMALL)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> tuple[Tensor, Tensor]:
+    """Codes of four pictures, each repeated, and the representation that tells which one it is."""
+    torch.manual_seed(1)
+    codes, z = torch.randint(0, CODES, (4, SIDE * SIDE)), torch.randn(4, DIM)
+    return codes.repeat(16, 1), z.repeat(16, 1)
+
+
+@pytest.fixture(scope="module")
+def mage(cfg: Config, pictures: tuple[Tensor, Tensor]) -> MAGE:
+    torch.manual_seed(0)
+    network = MAGE.of(cfg.mage, codes=CODES, side=SIDE, dim=DIM)
+    fit(network, mage_loss(network, *pictures), len(pictures[0]), cfg.mage, compute=FP32)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    return dataset["miniworld"](None, "train", count=160, size=32).pixels(32)
+
+
+@pytest.fixture(scope="module")
+def vqgan(cfg: Config, images: Tensor) -> VQGAN:
+    torch.manual_seed(0)
+    network = VQGAN.of(cfg.tokenizer)
+    fit(network, tokenizer_loss(network, images), len(images), cfg.tokenizer, compute=FP32)
+    return network.eval()
+
+
+def error(vqgan: VQGAN, images: Tensor) -> float:
+    with torch.inference_mode():
+        return float((vqgan.decode_indices(vqgan.encode_indices(images)).float() - images.float()).square().mean())
+
+
+@torch.inference_mode()
+def test_the_representation_decides_the_picture(mage: MAGE, cfg: Config, pictures: tuple[Tensor, Tensor]) -> None:
+    codes, z = (part[:4] for part in pictures)
+    drawn = decode_codes(mage, z, cfg.decode, Noise(0, np.arange(4)))
+    assert drawn.shape == codes.shape
+    assert (drawn == codes).float().mean() > 0.9
+    assert (decode_codes(mage, z.roll(1, dims=0), cfg.decode, Noise(0, np.arange(4))) == codes).float().mean() < 0.5
+
+
+@torch.inference_mode()
+def test_a_row_is_decoded_the_same_in_any_batch(mage: MAGE, cfg: Config, pictures: tuple[Tensor, Tensor]) -> None:
+    z, noise = pictures[1][:6], Noise(3, np.arange(6))
+    together = decode_codes(mage, z, cfg.decode, noise)
+    alone = torch.cat([decode_codes(mage, z[row : row + 1], cfg.decode, noise.take(slice(row, row + 1))) for row in range(6)])
+    assert torch.equal(together, alone)
+
+
+@torch.inference_mode()
+def test_other_seeds_draw_other_pictures(mage: MAGE, cfg: Config, pictures: tuple[Tensor, Tensor]) -> None:
+    free = cfg.decode.model_copy(update={"guidance": 0.0, "temperature": 20.0})
+    unsure = torch.zeros(8, DIM)
+    first, second = (decode_codes(mage, unsure, free, Noise(seed, np.arange(8))) for seed in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_the_tokenizer_learns_to_rebuild(vqgan: VQGAN, cfg: Config, images: Tensor) -> None:
+    torch.manual_seed(0)
+    untrained = VQGAN.of(cfg.tokenizer).eval()
+    test = dataset["miniworld"](None, "test", count=32, size=32).pixels(32)
+    assert error(vqgan, test) < 0.3 * error(untrained, test)
+    codes = vqgan.encode_indices(images)
+    assert codes.shape == (len(images), 64)
+    assert len(codes.unique()) > 16, "the codebook has collapsed"
+
+
+def test_images_are_whole_bytes_of_the_tokenizers_size(vqgan: VQGAN, cfg: Config) -> None:
+    mage = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=8, dim=DIM).eval()
+    out = decode_images(mage, vqgan, torch.randn(5, DIM), cfg.decode, noise=Noise(0, np.arange(5)), compute=FP32)
+    assert (out.shape, out.dtype) == ((5, 3, 32, 32), torch.uint8)
+
+
+def test_schedules_start_and_end_where_they_should() -> None:
+    cfg = Decode(steps=20, guidance=3.0, temperature=6.0)
+    assert guidance_at(19, cfg) == 3.0
+    assert temperature_at(19, cfg) == 0.0
+    unknown, left = torch.ones(1, 64, dtype=torch.bool), []
+    for step in range(20):
+        left.append(int(still_masked(unknown, step, 20)))
+        unknown = torch.arange(64)[None] < left[-1]
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 1
+
+
+def test_inverse_cdf_draws_in_proportion() -> None:
+    probabilities = torch.tensor([0.5, 0.0, 0.3, 0.2]).repeat(10_000, 1)
+    drawn = inverse_cdf(probabilities, (torch.arange(10_000) + 0.5) / 10_000)
+    assert torch.bincount(drawn, minlength=4).tolist() == pytest.approx([5000, 0, 3000, 2000], abs=2)
