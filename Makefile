@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m badood run
+	$(BIN)/python -m badood app
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -x -m "not slow and not browser"
@@ -19,9 +20,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell badood app tests docs README.md CHANGELOG.md
+	$(BIN)/python docs/generate.py --check
 
 docs: $(VENV)/.installed
-	$(BIN)/python -m badood.benchmark.docs
+	$(BIN)/python docs/generate.py
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

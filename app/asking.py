@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from app.workers import companion
+from badood.core.errors import BadInput
 from badood.jobs.companion import CompanionDied
 
 _KEPT = 200
@@ -32,6 +33,16 @@ def asked(question: str, visitor: str, **arguments: Any) -> "Future[Any]":
     while len(_answers) > _KEPT:
         _answers.popitem(last=False)
     return future
+
+
+def outcome(answer: "Future[Any]") -> tuple[Any, str]:
+    """What was answered, or what the answer ended with: one of both is empty. Both are while nothing is there yet."""
+    if not answer.done() or answer.cancelled():
+        return None, ""
+    try:
+        return answer.result(), ""
+    except BadInput as error:
+        return None, str(error)
 
 
 def close() -> None:

@@ -49,7 +49,12 @@ window.kept = () => [...document.querySelectorAll("[data-testid=stMetric]")]
 window.drawn = () => {
   const plot = document.querySelector(".js-plotly-plot"), ends = [...document.querySelectorAll("input[type=range]")].slice(0, 2);
   const box = plot && plot.layout && (plot.layout.selections || [])[0];
-  return box && ends.length == 2 && Math.abs(box.x0 - ends[0].value) < 0.002 && Math.abs(box.x1 - ends[1].value) < 0.002;
+  const near = 0.002 * (ends.length && ends[0].max - ends[0].min);
+  return box && ends.length == 2 && Math.abs(box.x0 - ends[0].value) <= near && Math.abs(box.x1 - ends[1].value) <= near;
+};
+window.middle = () => {
+  const layout = document.querySelector(".js-plotly-plot").layout, box = layout.selections[0], [left, right] = layout.xaxis.range;
+  return ((box.x0 + box.x1) / 2 - left) / (right - left);
 };
 window.tiles = () => {
   const hosts = [...document.querySelectorAll("*")].filter((e) => e.shadowRoot).map((e) => e.shadowRoot);
@@ -95,7 +100,7 @@ def _repeat(path: Path, count: int) -> None:
         return
     table = parquet.read_table(path)
     rng = np.random.default_rng(0)
-    jitter = rng.uniform(-0.004, 0.004, count)  # repeated confidences would be ties
+    jitter = 0.02 * rng.uniform(-1, 1, count)  # repeated confidences would be ties
     part = path.with_suffix(".part")
     with parquet.ParquetWriter(part, table.schema) as writer:
         for first in range(0, count, len(table)):
@@ -103,7 +108,7 @@ def _repeat(path: Path, count: int) -> None:
             if "outlier_id" in block.column_names:
                 block = _with(block, "outlier_id", np.arange(first, first + len(block)))
             if "id_confidence" in block.column_names:
-                moved = block.column("id_confidence").to_numpy() + jitter[first : first + len(block)]
+                moved = block.column("id_confidence").to_numpy() * (1 + jitter[first : first + len(block)])
                 block = _with(block, "id_confidence", np.clip(moved, 0, 1))
             writer.write_table(block, row_group_size=128)
     part.rename(path)
@@ -132,7 +137,7 @@ def enlarge(run: Run, count: int, store: Path) -> None:
 def first_page(page: Page, url: str, run: str) -> float:
     """Seconds from the address to a drawn band page."""
     page.goto("about:blank")
-    page.goto(f"{url}/band?run={run}&lo=0.1&hi=0.4")
+    page.goto(f"{url}/band?run={run}")
     page.wait_for_function("window.kept && window.kept() && window.calm() && document.querySelector('.js-plotly-plot .nsewdrag')")
     return float(page.evaluate("performance.now() - window.opened")) / 1000
 
@@ -141,9 +146,9 @@ def move_box(page: Page, turn: int) -> float:
     """Milliseconds from the end of dragging the band on the plot to the new counts and images."""
     plot = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     assert plot is not None
-    lo, hi = page.evaluate("[...document.querySelectorAll('input[type=range]')].slice(0, 2).map(end => Number(end.value))")
+    middle_share = page.evaluate("window.middle()")
     before = page.evaluate("window.kept()")
-    middle, y = plot["x"] + (lo + hi) / 2 * plot["width"], plot["y"] + 0.3 * plot["height"]
+    middle, y = plot["x"] + middle_share * plot["width"], plot["y"] + 0.3 * plot["height"]
     step = 0.03 * plot["width"] * (1 if turn % 2 else -1)
     page.mouse.move(middle, y)
     page.mouse.down()
@@ -195,7 +200,7 @@ def measure(store: Path, run: str, *, busy: bool) -> dict[str, Any]:
         figures["first page, cold (s)"] = first_page(page, url, run)
         figures["first"] = statistics.median(first_page(page, url, run) for _ in range(_REPEATS))
         if busy:
-            queue.submit("sweep", {"run": run, "quantiles": False}, run)
+            queue.submit("sweep", {"run": run, "quantiles": False, "span": [0.0, 1.0]}, run)
         boxes = [move_box(page, turn) for turn in range(_REPEATS)]
         keys = [move_slider(page, turn) for turn in range(_REPEATS)]
         figures["band by box (ms)"], figures["band by slider (ms)"] = statistics.median(boxes), statistics.median(keys)

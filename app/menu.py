@@ -9,8 +9,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import streamlit as st
 
 from app import state
+from app.parts.login import require_login
 from app.parts.run_picker import run_picker
 from app.views import band, calibration, compare, embedding_map, heatmaps, learn, ood_types, outliers, runs
+
+BRAND = Path(__file__).parent / "brand"
 
 PAGES = [
     st.Page(runs.page, title="Runs", icon=":material/play_circle:", url_path="runs", default=True),
@@ -24,7 +27,10 @@ PAGES = [
     st.Page(learn.page, title="Learn", icon=":material/school:", url_path="learn"),
 ]
 
-st.set_page_config("Bad-OOD Explorer", layout="wide")
+# an icon of our own: the browser would fetch one of Streamlit's from elsewhere
+st.set_page_config("Bad-OOD Explorer", page_icon=BRAND / "mark.svg", layout="wide")
+st.logo(BRAND / "logo.svg", icon_image=BRAND / "mark.svg", size="large")
+require_login()
 page = st.navigation(PAGES)
 state.put("grid_page", PAGES[1])
 run_picker()

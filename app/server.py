@@ -7,19 +7,17 @@ signed: a route answers without a Streamlit session, and a login must not be wal
 import base64
 import hashlib
 import hmac
-import io
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 
-from PIL import Image
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app import asking
-from app.opened import outliers_at
+from app import asking, thumbnails
 from app.workers import companion, ensure_worker
 from badood.core.artefacts import atomic_file, home
 from badood.core.errors import BadInput
@@ -27,7 +25,6 @@ from badood.explore.finished import Finished
 from badood.jobs.worker import alive
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-_LARGEST = 192  # px; larger images are sent smaller, a tile shows no more
 
 
 @asynccontextmanager
@@ -47,12 +44,12 @@ def outlier_url(found: Finished, outlier_id: int) -> str:
 
 def id_url(found: Finished, row: int) -> str:
     """Address of an ID training image by its row."""
-    return _signed(found.run.id, found.run.record["encoded"].rpartition("/")[2], f"id-{row}")
+    return _signed(found.run.id, found.encoded_key, f"id-{row}")
 
 
 def grid_url(found: Finished, semantic: int, covariate: int, number: int) -> str:
     """Address of an image of the shift grid."""
-    return _signed(found.run.id, found.run.record["encoded"].rpartition("/")[2], f"grid-{semantic}-{covariate}-{number}")
+    return _signed(found.run.id, found.encoded_key, f"grid-{semantic}-{covariate}-{number}")
 
 
 def _signed(run: str, key: str, name: str) -> str:
@@ -74,21 +71,22 @@ def _secret() -> bytes:
     return path.read_bytes()
 
 
-def image(request: Request) -> Response:
-    """An image of a run. Runs in a thread of its own, as every plain function of Starlette's routes."""
+async def image(request: Request) -> Response:
+    """An image of a run: at once where it is in memory, else read or drawn in a thread, so that others need not wait."""
     run, key, name = (request.path_params[part] for part in ("run", "key", "name"))
     if not hmac.compare_digest(request.query_params.get("s", ""), _signature(run, key, name)):
         return PlainTextResponse("This address is not signed by this store.", 403)
     kind, *numbers = name.split("-")
     try:
-        data = _outlier(run, key, int(numbers[0])) if kind == "outlier" else _drawn(run, key, kind, [int(n) for n in numbers])
+        data = thumbnails.ready(run, key, int(numbers[0])) if kind == "outlier" else None
+        data = data or await run_in_threadpool(_made, run, key, kind, [int(number) for number in numbers])
     except BadInput as error:
         return PlainTextResponse(str(error), 404)
     return Response(data, media_type="image/png", headers=_FOREVER)
 
 
-def _outlier(run: str, key: str, outlier_id: int) -> bytes:
-    return _small(outliers_at(run, key).images([outlier_id])[outlier_id])
+def _made(run: str, key: str, kind: str, numbers: list[int]) -> bytes:
+    return thumbnails.read(run, key, numbers)[numbers[0]] if kind == "outlier" else _drawn(run, key, kind, numbers)
 
 
 def _drawn(run: str, key: str, kind: str, numbers: list[int]) -> bytes:
@@ -97,18 +95,13 @@ def _drawn(run: str, key: str, kind: str, numbers: list[int]) -> bytes:
     if not path.exists():
         answer = companion().ask(f"{kind}_image", run=run, numbers=numbers)
         with atomic_file(path) as part:
-            part.write_bytes(_small(base64.b64decode(answer)))
+            part.write_bytes(thumbnails.small(base64.b64decode(answer)))
     return path.read_bytes()
 
 
-def _small(data: bytes) -> bytes:
-    picture = Image.open(io.BytesIO(data))
-    if max(picture.size) <= _LARGEST:
-        return data
-    picture.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
+def read_ahead(found: Finished, ids: Sequence[int]) -> None:
+    """Read images of outliers in the background, for addresses that a page is about to name."""
+    thumbnails.read_ahead(found.run.id, found.outliers.path.parent.name, ids)
 
 
 def health(request: Request) -> Response:

@@ -92,16 +92,16 @@ def _band_in_url(shown: Band) -> None:
 
 
 def band(found: Finished) -> Band:
-    """The band that is looked at: set, else of the URL, else the run's own."""
+    """The band that is looked at: set, else of the URL, else the one to start with."""
     if "band" in st.session_state:
         return st.session_state["band"]
-    cfg, query = found.run.cfg.filter, st.query_params
+    query, start = st.query_params, Band(*found.starting_band)
     try:
-        lo, hi = float(query.get("lo", cfg.lo)), float(query.get("hi", cfg.hi))
+        lo, hi = float(query.get("lo", start.lo)), float(query.get("hi", start.hi))
     except ValueError:
-        lo, hi = cfg.lo, cfg.hi
+        return start
     if not 0 <= lo <= hi <= 1:
-        lo, hi = cfg.lo, cfg.hi
+        return start
     return Band(lo, hi, "quantile" if query.get("unit") == "quantile" else "confidence")
 
 

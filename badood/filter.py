@@ -79,20 +79,29 @@ def overlap(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> float:
     return float((outliers > np.quantile(known, OVERLAP_QUANTILE)).mean()) if len(outliers) else 0.0
 
 
-def sweep(outliers: pd.DataFrame, id_confidence: ArrayLike, preview: Preview, *, steps: int = 11, quantiles: bool = False) -> pd.DataFrame:
+def sweep(
+    outliers: pd.DataFrame,
+    id_confidence: ArrayLike,
+    preview: Preview,
+    *,
+    steps: int = 11,
+    span: tuple[float, float] = (0.0, 1.0),
+    quantiles: bool = False,
+) -> pd.DataFrame:
     """Preview figures over all bands.
 
     Args:
         id_confidence: (V,) of ID validation images.
         preview: see `Preview`.
-        steps: number of evenly spaced limits in [0, 1]; each pair lo < hi is a band.
+        steps: number of evenly spaced limits; each pair lo < hi is a band.
+        span: the lowest and the highest limit.
         quantiles: the limits are quantiles of the ID-validation confidence instead of confidences.
 
     Returns:
         A row a band that keeps any outlier: lo, hi (as given), kept (count), overlap, and the preview's figures.
     """
     confidence, known = outliers["id_confidence"].to_numpy(dtype=np.float64), np.asarray(id_confidence, dtype=np.float64)
-    limits = np.linspace(0, 1, steps)
+    limits = np.linspace(*span, steps)
     rows = []
     for lo, hi in ((lo, hi) for lo in limits for hi in limits if lo < hi):
         kept = _between(confidence, *(id_band(known, lo, hi) if quantiles else (lo, hi)))

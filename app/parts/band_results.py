@@ -4,10 +4,11 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from app.parts.band_handles import band_scale
 from app.parts.tables import metric_table
 from app.workers import ensure_worker
 from badood.explore import figures
-from badood.explore.finished import Finished
+from badood.explore.finished import CONFIDENCES, Finished
 from badood.explore.notebook import show_roc
 from badood.jobs import queue
 
@@ -40,7 +41,8 @@ def sweep(found: Finished) -> None:
         st.caption(f"No sweep in this unit yet. {text}")
     if st.button("Sweep all bands" if table.empty else "Sweep again", icon=":material/apps:", help=text, key="sweep"):
         ensure_worker()
-        queue.submit("sweep", {"run": found.run.id, "quantiles": band.quantiles}, found.run.id)
+        scale = CONFIDENCES if band.quantiles else band_scale(found)
+        queue.submit("sweep", {"run": found.run.id, "quantiles": band.quantiles, "span": [scale.lo, scale.hi]}, found.run.id)
         st.rerun()
     if not table.empty:
         st.fragment(_sweep_plot)(found, table)

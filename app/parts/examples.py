@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.server import outlier_url
-from badood.explore.figures.style import TYPE_COLOURS
+from badood.explore.figures.style import TYPE_COLOURS, mark_text
 from badood.explore.finished import Finished
 
 _STYLE = """<style>
@@ -53,7 +53,7 @@ def strip(examples: Iterable[Example], *, side: int = 92, empty: str = "There is
 def outlier(found: Finished, row: object, *, caption: str = "", faded: bool = False) -> Example:
     """An outlier of a table's row: id_confidence in the corner, the type as border."""
     number, confidence = int(row.outlier_id), float(row.id_confidence)  # type: ignore[attr-defined]
-    return Example(outlier_url(found, number), f"{confidence:.2f}", caption, getattr(row, "ood_type", ""), faded)
+    return Example(outlier_url(found, number), mark_text(confidence), caption, getattr(row, "ood_type", ""), faded)
 
 
 def _figure(example: Example) -> str:

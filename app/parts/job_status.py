@@ -42,7 +42,7 @@ def _draw(run_id: str, kinds: tuple[str, ...], watched: bool) -> None:
 
 def _title(job: Job) -> str:
     chosen = job.arguments.get("filter", {})
-    band = f" on band {chosen['lo']:.2f} to {chosen['hi']:.2f}" if "lo" in chosen else ""
+    band = f" on band {chosen['lo']:.4g} to {chosen['hi']:.4g}" if "lo" in chosen else ""
     return f"{_NAMES.get(job.kind, job.kind)}{band}"
 
 

@@ -5,7 +5,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
-from app.asking import asked
+from app.asking import asked, outcome
+from app.components.again import again
 from app.opened import groups
 from app.parts.examples import Example, outlier, strip
 from app.server import id_url
@@ -41,19 +42,19 @@ def _detail(found: Finished, outlier_id: int) -> None:
         st.error(str(error))
         return
     left, right = st.columns([2, 3], gap="medium")
+    family = found.outliers.siblings(outlier_id).itertuples()
     with left:
         st.markdown(f"**{row.anchor_class}**, {row.ood_type}, guidance scale {row.guidance_scale:g}")
         source = Example(id_url(found, int(row.anchor_row)), "ID", f"anchor: {row.anchor_class}")
         strip([outlier(found, row, caption=f"CLIP: {row.clip_label}"), source], side=136)
         _judge(found, outlier_id)
-        _recognised(found, outlier_id)
+        st.fragment(_recognised)(found, outlier_id)
+        st.markdown("**The same anchor at every guidance scale**")
+        strip((outlier(found, each, caption=f"scale {each.guidance_scale:g}") for each in family), side=84)
     with right:
         st.plotly_chart(_place(found, row.id_confidence), key="detail histogram", config={"displayModeBar": False})
         shown = [(text, f"{row[name]:.4g}") for name, text in _SCORES.items()]
         st.dataframe(pd.DataFrame(shown, columns=["score", "value"]), hide_index=True, key="detail scores")
-    st.markdown("**The same anchor at every guidance scale**")
-    family = found.outliers.siblings(outlier_id).itertuples()
-    strip((outlier(found, each, caption=f"scale {each.guidance_scale:g}") for each in family), side=84)
     st.markdown("**Nearest training images**, by cosine of the embeddings")
     near = found.neighbours(outlier_id).itertuples()
     strip((Example(id_url(found, each.row), f"{each.similarity:.2f}", each.anchor_class) for each in near), side=84)
@@ -62,7 +63,7 @@ def _detail(found: Finished, outlier_id: int) -> None:
 
 def _place(found: Finished, confidence: float) -> go.Figure:
     figure = figures.confidence_histogram(groups(found), id_quantile=found.id_quantile, mark=confidence)
-    return figure.update_layout(height=330, title="Where it sits", legend={"y": -0.28, "yanchor": "top", "x": 0, "xanchor": "left"})
+    return figure.update_layout(height=360, title="Where it sits", legend={"y": -0.28})
 
 
 def _judge(found: Finished, outlier_id: int) -> None:
@@ -80,20 +81,13 @@ def _judge(found: Finished, outlier_id: int) -> None:
 
 def _recognised(found: Finished, outlier_id: int) -> None:
     """CLIP's best five names, when the companion has them."""
-    waiting = not asked("recognised", state.visitor(), run=found.run.id, outlier=outlier_id).done()
-    st.fragment(_names, run_every=0.4 if waiting else None)(found, outlier_id)
-
-
-def _names(found: Finished, outlier_id: int) -> None:
     st.markdown("**What CLIP sees**")
     answer = asked("recognised", state.visitor(), run=found.run.id, outlier=outlier_id)
-    if not answer.done() or answer.cancelled():
-        st.caption(":material/hourglass_top: Looking.")
-        return
-    try:
-        names = answer.result()
-    except BadInput as error:
-        st.caption(f":material/error: {error}")
-        return
-    for name, probability in names:
+    names, problem = outcome(answer)
+    if problem:
+        st.caption(f":material/error: {problem}")
+    for name, probability in names or ():
         st.progress(min(1.0, probability), f"{name}: {probability:.1%}")
+    if not answer.done():
+        st.caption(":material/hourglass_top: Looking.")
+        again(0.3, key="recognised again")

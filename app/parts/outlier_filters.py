@@ -1,7 +1,6 @@
 """Which outliers the grid shows, and in which order. All of it is in the URL."""
 
 from dataclasses import dataclass
-from math import ceil, floor
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,7 @@ import streamlit as st
 
 from app import state
 from badood.evaluate.ood_types import TYPES
-from badood.explore.finished import Finished
+from badood.explore.finished import Finished, Scale
 from badood.explore.queries import Filters
 from badood.store.verdicts import VERDICTS
 
@@ -48,7 +47,8 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
     kind, verdict, more = st.columns([2, 3, 1.3], vertical_alignment="bottom", gap="medium")
     sorted_by = sort.selectbox("Sort by", list(_SORTS), format_func=_SORTS.get, key="sort", **_bound())
     direction = order.segmented_control("Order", ["rising", "falling"], default="rising", key="order", required=True, **_bound())
-    between = confidence.slider("id_confidence", 0.0, 1.0, (0.0, 1.0), step=0.01, key="confidence", **_bound())
+    with confidence:
+        between = _between("id_confidence", found.outlier_scale, "confidence", "1 looks ID, 0 is far away.")
     types = kind.pills(
         "Type",
         TYPES,
@@ -62,10 +62,11 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
     with more.popover("More", icon=":material/filter_alt:", width="stretch"):
         classes = st.multiselect("Class of the anchor", found.classes, key="class", **_bound())
         scales = st.multiselect("Guidance scale", sorted(found.run.cfg.synthesise.scales), key="scale", **_bound())
-        rare = _minority(found)
+        text = "How badly the diffusion model restores the embedding: high means rare."
+        rare = _between("Minority score", found.minority_scale, "minority", text)
         st.button("Clear all filters", on_click=_clear, width="stretch")
     filters = Filters(
-        id_confidence=None if between == (0.0, 1.0) else between,
+        id_confidence=between,
         minority_score=rare,
         anchor_class=tuple(classes),
         ood_type=tuple(types),
@@ -80,21 +81,13 @@ def _bound() -> dict[str, object]:
     return {"bind": "query-params", "persist_state": "session", "on_change": lambda: state.put("page", 1)}
 
 
-def _minority(found: Finished) -> tuple[float, float] | None:
-    scores = found.outliers.values("minority_score")
-    least, most = floor(100 * scores.min()) / 100, ceil(100 * scores.max()) / 100
-    if least == most:
-        return None
-    span = st.slider(
-        "Minority score",
-        least,
-        most,
-        (least, most),
-        key="minority",
-        help="How badly the diffusion model restores the embedding: high means rare.",
-        **_bound(),
-    )
-    return None if span == (least, most) else span
+def _between(label: str, scale: Scale, key: str, text: str) -> tuple[float, float] | None:
+    """A slider with two ends over the outliers' part of an axis; None where it lets everything through."""
+    whole = (scale.lo, scale.hi)
+    if not scale.lo <= min(state.value(key, whole)) <= max(state.value(key, whole)) <= scale.hi:
+        state.forget(key)  # left over from another run
+    span = st.slider(label, *whole, whole, step=scale.step, format=f"%.{scale.digits}f", key=key, help=text, **_bound())
+    return None if span == whole else span
 
 
 def _among(found: Finished, verdicts: pd.DataFrame, judged: list[str]) -> tuple[int, ...] | None:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from badood.explore.finished import METRICS
 
-_NAMES = {"fpr95": "FPR95", "auroc": "AUROC", "aupr": "AUPR", "id_accuracy": "ID accuracy"}
+_NAMES = {"fpr95": "FPR95", "auroc": "AUROC", "aupr": "AUPR", "id_accuracy": "ID acc."}
 
 
 def metric_table(table: pd.DataFrame, baseline: str, *, key: str, name: str = "filter") -> None:

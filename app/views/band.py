@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import state
 from app.components.grab import grab_selection
-from app.opened import groups
+from app.parts.band_handles import UNITS, band_handles, zoom
 from app.parts.band_preview import preview, suggest
 from app.parts.band_results import results, sweep
 from app.parts.examples import outlier, strip
@@ -14,14 +14,10 @@ from app.parts.job_status import job_status
 from app.parts.mix_bars import mix_bars
 from app.state import Band
 from app.workers import ensure_worker
-from badood.explore import figures
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
 from badood.filter import OVERLAP_LIMIT
 from badood.jobs import queue
-
-_PLOT = {"displaylogo": False, "displayModeBar": False}
-_UNITS = {"confidence": "id_confidence", "quantile": "ID quantiles"}
 
 
 def page() -> None:
@@ -44,8 +40,8 @@ def _chooser(found: Finished) -> None:
     filters = Filters(id_confidence=limits)
     count = found.outliers.count(filters)
     _controls(found, band)
-    _plot(found, limits)
-    _slider(band)
+    band_handles(found, band, limits)
+    _actions(found, band, filters, count)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _numbers(count, len(found.outliers), found.overlap(*limits))
@@ -54,16 +50,15 @@ def _chooser(found: Finished) -> None:
         preview(found, band, count)
         mix_bars("Kept of each type", found.outliers.kept_mix("ood_type", filters))
         mix_bars("Kept of each class", found.outliers.kept_mix("anchor_class", filters))
-    _actions(found, band, filters, count)
 
 
 def _controls(found: Finished, band: Band) -> None:
-    unit, suggested = st.columns([2, 3], vertical_alignment="bottom")
+    unit, closer, suggested = st.columns([2, 2, 3], vertical_alignment="bottom")
     state.put("unit", band.unit)
     unit.segmented_control(
         "Limits are given in",
-        list(_UNITS),
-        format_func=_UNITS.get,
+        list(UNITS),
+        format_func=UNITS.get,
         key="unit",
         required=True,
         on_change=_change_unit,
@@ -71,6 +66,8 @@ def _controls(found: Finished, band: Band) -> None:
         help="ID quantiles say where the limits lie among known images: 0.05 is the confidence that 95 % of held-out ID images exceed. "
         "They mean the same in every run, id_confidence does not.",
     )
+    with closer:
+        zoom(found)
     with suggested:
         suggest(found)
 
@@ -80,37 +77,7 @@ def _change_unit(found: Finished) -> None:
     band, unit = state.band(found), state.value("unit")
     if unit != band.unit:
         lo, hi = band.limits(found) if band.quantiles else found.quantiles(band.lo, band.hi)
-        state.set_band(Band(round(lo, 3), round(hi, 3), unit))
-
-
-def _plot(found: Finished, limits: tuple[float, float]) -> None:
-    """The histogram. It changes its place whenever the band was set: one that stays keeps the box that was drawn on it."""
-    turn = state.band_turn()
-    key = f"band plot {turn}"
-    figure = figures.confidence_histogram(groups(found), limits, id_quantile=found.id_quantile, draggable=True)
-    with st.container(key="band_plot", gap=None):
-        places = st.empty(), st.empty()
-    places[turn % 2].plotly_chart(figure, key=key, on_select=lambda: _boxed(found, key), selection_mode="box", config=_PLOT)
-
-
-def _boxed(found: Finished, key: str) -> None:
-    """Take over the box that was drawn, moved or resized on the plot."""
-    boxes = state.value(key)["selection"]["box"]
-    if boxes:
-        lo, hi = (min(1.0, max(0.0, x)) for x in sorted(boxes[-1]["x"]))
-        unit = state.band(found).unit
-        ends = found.quantiles(lo, hi) if unit == "quantile" else (lo, hi)
-        state.set_band(Band(round(ends[0], 3), round(ends[1], 3), unit))
-
-
-def _slider(band: Band) -> None:
-    def moved() -> None:
-        lo, hi = state.value("band slider")
-        state.set_band(Band(lo, hi, band.unit))
-
-    state.put("band slider", (band.lo, band.hi))
-    label = f"Band in {_UNITS[band.unit]}: drag the ends here, or the band on the plot"
-    st.slider(label, 0.0, 1.0, step=0.001, format="%.3f", key="band slider", on_change=moved)
+        state.set_band(Band(round(lo, 5), round(hi, 5), unit))
 
 
 def _numbers(count: int, total: int, overlap: float) -> None:
@@ -135,9 +102,9 @@ def _numbers(count: int, total: int, overlap: float) -> None:
 def _edges(found: Finished, limits: tuple[float, float]) -> None:
     rows = found.outliers.edges(*limits)
     for edge, name, limit in (("lo", "lower", limits[0]), ("hi", "upper", limits[1])):
-        st.markdown(f"**Around the {name} end, {limit:.3f}.** Pale ones are left out.")
+        st.markdown(f"**Around the {name} end, {limit:.4g}.** Pale ones are left out.")
         near = rows[rows["edge"] == edge]
-        strip((outlier(found, row, faded=not row.kept) for row in near.itertuples()), side=78, empty="No outlier lies near it.")
+        strip((outlier(found, row, faded=not row.kept) for row in near.itertuples()), side=104, empty="No outlier lies near it.")
 
 
 def _actions(found: Finished, band: Band, filters: Filters, count: int) -> None:

@@ -40,7 +40,7 @@ def _errors(error: dict[str, float], used: str) -> None:
     for place, (name, value) in zip(st.columns(len(error)), error.items(), strict=True):
         note = " (used by this run)" if name == used else ""
         difference = None if name == "raw" else f"{100 * (value - error['raw']):+.1f} points"
-        place.metric(f"{name}{note}", f"{100 * value:.1f} %", difference, delta_color="inverse", border=True)
+        place.metric(f"{name}{note}", f"{100 * value:.1f} %", difference, delta_color="inverse", border=True, height="stretch")
 
 
 def _curve(found: Finished, fitted: dict, names: list[str]) -> None:
@@ -56,13 +56,7 @@ def _curve(found: Finished, fitted: dict, names: list[str]) -> None:
 
 
 def _densities(found: Finished) -> None:
-    reference = found.reference
-    groups = {
-        "ID validation": reference.loc[reference["set"] == "validation", "energy"].to_numpy(),
-        "auxiliary OOD": reference.loc[reference["set"] == "auxiliary", "energy"].to_numpy(),
-        "outliers": found.outliers.values("energy"),
-    }
-    st.plotly_chart(figures.score_densities(groups, "Raw scores of ID and OOD images"), key="densities", config=_PLOT)
+    st.plotly_chart(figures.score_densities(found.energies(), "Raw scores of ID and OOD images"), key="densities", config=_PLOT)
     st.caption(
         "The less the hills overlap, the easier the detector tells ID from OOD. Calibration fits on ID validation and auxiliary OOD."
     )

@@ -101,14 +101,12 @@ def _differing(found: Finished, entries: list[Entry]) -> None:
         return
     kept = {name: set(found.kept(name).tolist()) for name in (one, other)}
     st.caption(f"Both keep {len(kept[one] & kept[other]):,} of {len(found.outliers):,} outliers.")
-    for place, (name, against) in zip(st.columns(2, gap="medium"), ((one, other), (other, one)), strict=True):
+    for name, against in ((one, other), (other, one)):
         ids = tuple(sorted(kept[name] - kept[against]))
-        with place:
-            st.markdown(f"**Kept by “{name}” only: {len(ids):,}**")
-            if not ids:
-                st.caption("None.")
-                continue
-            rows = found.outliers.page(Filters(outlier_id=ids), limit=400)
-            shown = rows.iloc[:: max(1, len(rows) // 24)].head(24)
-            strip((outlier(found, row, caption=row.clip_label) for row in shown.itertuples()), side=84)
-            export_menu(found, lambda ids=ids: found.outliers.ids(Filters(outlier_id=ids)), len(ids), key=f"differ {name}")
+        st.markdown(f"**Kept by “{name}” only: {len(ids):,}**")
+        if not ids:
+            st.caption(f"“{against}” keeps all that “{name}” keeps.")
+            continue
+        shown = found.outliers.spread(Filters(outlier_id=ids), count=18)
+        strip((outlier(found, row, caption=row.clip_label) for row in shown.itertuples()), side=84)
+        export_menu(found, lambda ids=ids: found.outliers.ids(Filters(outlier_id=ids)), len(ids), key=f"differ {name}")

@@ -40,7 +40,7 @@ def _types(found: Finished) -> None:
             key=f"tau {found.run.id}",
             help=f"The run chose {found.tau:.3f}: then {found.run.cfg.clip.recognised:.0%} of held-out ID images are recognised.",
         )
-        st.caption(f"Band {limits[0]:.3f} to {limits[1]:.3f} in id_confidence, as set on the page Band.")
+        st.caption(f"Band {limits[0]:.4g} to {limits[1]:.4g} in id_confidence, as set on the page Band.")
         table = found.type_table_at(tau, limits)
         st.dataframe(
             table.drop(columns="removed").assign(before_share=100 * table["before_share"], after_share=100 * table["after_share"]),

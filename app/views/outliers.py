@@ -13,8 +13,8 @@ from app.parts.export_menu import export_menu
 from app.parts.header import page_head
 from app.parts.outlier_detail import outlier_detail
 from app.parts.outlier_filters import outlier_filters
-from app.server import id_url, outlier_url
-from badood.explore.figures.style import TYPE_COLOURS
+from app.server import id_url, outlier_url, read_ahead
+from badood.explore.figures.style import TYPE_COLOURS, mark_text
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
 from badood.store import open_database
@@ -47,14 +47,19 @@ def _grid(found: Finished) -> None:
     place, anchors = st.columns([5, 1.4], vertical_alignment="center")
     with_anchors = anchors.toggle("Show anchors", key="anchors", bind="query-params", persist_state="session")
     number = place.pagination(pages, key="page", bind="query-params", persist_state="session")
-    rows = found.outliers.page(wish.filters, sort=wish.sort, descending=wish.descending, offset=(number - 1) * _PAGE, limit=_PAGE)
+    # the next page comes along, so that its images are there before anyone turns to it
+    rows = found.outliers.page(wish.filters, sort=wish.sort, descending=wish.descending, offset=(number - 1) * _PAGE, limit=2 * _PAGE)
+    read_ahead(found, rows["outlier_id"].tolist())
     gallery(
-        _tiles(found, rows, verdicts, anchors=with_anchors),
+        _tiles(found, rows.head(_PAGE), verdicts, anchors=with_anchors),
+        ahead=[outlier_url(found, int(number)) for number in rows["outlier_id"][_PAGE:]],
+        pages=(number, pages),
         kinds=TYPE_COLOURS,
         undoable=state.who() in set(verdicts["who"]),
         key="gallery",
         judged=lambda ids, verdict: _judge(found, ids, verdict),
         undone=lambda: _undo(found),
+        turned=lambda number: state.put("page", number),
         opened=state.look_at,
     )
     opened = state.looked_at()
@@ -69,7 +74,7 @@ def _tiles(found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, *, ancho
             id=int(row.outlier_id),
             url=outlier_url(found, int(row.outlier_id)),
             anchor=id_url(found, int(row.anchor_row)) if anchors else None,
-            mark=f"{row.id_confidence:.2f}",
+            mark=mark_text(row.id_confidence),
             caption=f"{row.anchor_class} · {row.guidance_scale:g}",
             kind=row.ood_type,
             colour=TYPE_COLOURS[row.ood_type],

@@ -54,7 +54,7 @@ def _newest_jobs() -> dict[str, Job]:
 
 
 def _head(name: str, facts: str, at: datetime.datetime, shown: str) -> None:
-    st.markdown(f"**{name}** :{_BADGES.get(shown, 'gray')}-badge[{shown}]  \n:small[{facts} · {at.astimezone():%d %b, %H:%M}]")
+    st.markdown(f"**{name}** :{_BADGES.get(shown, 'gray')}-badge[{shown}]  \n:small[{facts}]  \n:small[{at.astimezone():%d %b %Y, %H:%M}]")
 
 
 def _card(run: Run, job: Job | None) -> None:
@@ -64,7 +64,7 @@ def _card(run: Run, job: Job | None) -> None:
     about, figures, actions = st.columns([3, 4, 1.7], vertical_alignment="center", gap="medium")
     source = run.cfg.data.train
     with about:
-        data = f"{source.dataset} {source.path}" if source.path else source.dataset
+        data = f"{source.dataset} in {source.path}" if source.path else source.dataset
         _head(run.id, f"preset {run.cfg.preset} · data {data}", datetime.datetime.fromisoformat(record["created"]), shown)
         if record["totals"]:
             st.caption(f"{record['totals']['wall_seconds']:,.0f} s, {record['totals']['peak_rss_mb']:,.0f} MB at most")
@@ -72,8 +72,9 @@ def _card(run: Run, job: Job | None) -> None:
         _figures(run)
     with actions:
         _actions(run, job, is_open=is_open, ready="outliers" in record, shown=shown)
+    if record["state"] != "done":
+        st.fragment(_stages, run_every=1.0 if record["state"] == "running" else None)(run)
     if is_open or (job is not None and record["state"] != "done"):
-        st.fragment(_stages, run_every=1.0 if is_open else None)(run)
         job_status(run.id, ["run"])
     elif record["state"] == "failed":
         st.warning(f"The run failed: {record.get('error') or 'no reason was given'}", icon=":material/warning:")

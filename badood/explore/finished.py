@@ -1,5 +1,6 @@
 """A finished run, opened for looking: its tables and arrays by the names people use."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,42 @@ from numpy.typing import NDArray
 from badood.calibrate import Calibrator, from_dict
 from badood.config import Filter
 from badood.core.artefacts import read_json
-from badood.core.errors import BadInput
+from badood.core.errors import BadInput, EmptySelection
 from badood.evaluate.ood_types import TYPES, type_table
 from badood.explore.queries import Filters, Outliers
 from badood.filter import id_band, overlap, select
 from badood.pipeline.runs import Run, open_run
 
 METRICS = ("fpr95", "auroc", "aupr", "id_accuracy")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A part of an axis, for sliders and plots.
+
+    Attributes:
+        lo, hi: its ends. step: a hundredth of it or less, a power of ten.
+    """
+
+    lo: float
+    hi: float
+    step: float
+
+    @property
+    def digits(self) -> int:
+        """Decimals that tell two steps apart."""
+        return max(0, round(-math.log10(self.step)))
+
+    def with_values(self, *values: float) -> "Scale":
+        """The scale, widened where need be to hold these values."""
+        return Scale(min(self.lo, *values), max(self.hi, *values), self.step)
+
+
+CONFIDENCES = Scale(0.0, 1.0, 0.001)
+"""All of id_confidence."""
+
+_NARROW = 0.25
+"""Outliers that lie in a smaller part of id_confidence are looked at enlarged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +76,11 @@ class Finished:
     def embeddings(self) -> NDArray[np.floating]:
         """(M, D) memory-mapped outlier embeddings, in the order of `outliers.table()`."""
         return np.load(self._folder("outliers") / "embeddings.npy", mmap_mode="r")
+
+    @cached_property
+    def encoded_key(self) -> str:
+        """Key of the artefact that the ID images belong to."""
+        return self._folder("encoded").name
 
     @cached_property
     def anchors(self) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
@@ -94,6 +129,19 @@ class Finished:
             groups["real OOD"] = scores.loc[scores["set"] != "id", "id_confidence"].to_numpy()
         return groups
 
+    def energies(self) -> dict[str, NDArray[np.floating]]:
+        """Energy of ID validation, of the auxiliary OOD set and of all outliers under the first detector, in nats."""
+        held_out = self.reference.groupby("set")["energy"]
+        names = {"validation": "ID validation", "auxiliary": "auxiliary OOD"}
+        groups = {shown: held_out.get_group(name).to_numpy() for name, shown in names.items() if name in held_out.groups}
+        return groups | {"outliers": self.outliers.values("energy")}
+
+    def taken_for_id(self, accepted: float) -> tuple[float, dict[str, float]]:
+        """The energy up to which a share `accepted` of ID validation lies, and the share of every other group that does."""
+        known, *others = self.energies().items()
+        limit = float(np.quantile(known[1], accepted))
+        return limit, {name: float((energy <= limit).mean()) for name, energy in others}
+
     def _confidence(self, group: str) -> "pd.Series[float]":
         return self.reference.loc[self.reference["set"] == group, "id_confidence"]
 
@@ -111,6 +159,45 @@ class Finished:
         known = np.sort(self._confidence("validation"))
         first, last = np.searchsorted(known, lo, side="left"), np.searchsorted(known, hi, side="right")
         return (float(first / len(known)) if lo > 0 else 0.0, float(last / len(known)) if hi < 1 else 1.0)
+
+    def scale(self, column: str) -> Scale:
+        """The part of an axis that the outliers lie in, at ends with few digits; as wide as one step where all are alike."""
+        values = self.outliers.values(column)
+        least, most = float(values.min()), float(values.max())
+        step = 10.0 ** math.floor(math.log10(max(most - least, 1e-6) / 100))
+        digits = max(0, round(-math.log10(step)))
+        lo, hi = math.floor(least / step) * step, (math.floor(most / step) + 1) * step
+        return Scale(round(lo, digits), round(hi, digits), step)
+
+    @cached_property
+    def outlier_scale(self) -> Scale:
+        """The part of id_confidence that the outliers lie in."""
+        found = self.scale("id_confidence")
+        return Scale(max(0.0, found.lo), min(1.0, found.hi), found.step)
+
+    @cached_property
+    def minority_scale(self) -> Scale:
+        """The part of the minority score's axis that the outliers lie in."""
+        return self.scale("minority_score")
+
+    @property
+    def fitting_scale(self) -> Scale:
+        """What of id_confidence to show at first: all of it, or the outliers' part where that is small."""
+        return self.outlier_scale if self.outlier_scale.hi - self.outlier_scale.lo < _NARROW else CONFIDENCES
+
+    @cached_property
+    def starting_band(self) -> tuple[float, float]:
+        """The run's own band in id_confidence; where it keeps nothing, what the filter q-mid keeps or, failing that, all outliers."""
+        cfg = self.run.cfg.filter
+        own = self.limits(cfg.lo, cfg.hi, quantiles=cfg.strategy == "quantile")
+        if self.outliers.count(Filters(id_confidence=own)):
+            return own
+        try:
+            chosen = select(self.outliers.table(), Filter(strategy="q-mid"), self._confidence("validation"))
+        except EmptySelection:
+            return self.outlier_scale.lo, self.outlier_scale.hi
+        kept = self.outliers.table()["id_confidence"][chosen.kept]
+        return float(kept.min()), float(kept.max())
 
     def overlap(self, lo: float, hi: float) -> float:
         """Share of the outliers in a band of id_confidence that look as ID as 95 % of ID validation; 0 where it keeps none."""

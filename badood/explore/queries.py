@@ -97,6 +97,15 @@ class Outliers:
         query = f"SELECT {selected} FROM outliers {where} ORDER BY {order}, outlier_id LIMIT ? OFFSET ?"
         return self._frame(query, [*values, limit, offset])
 
+    def spread(self, filters: Filters = Filters(), *, count: int) -> pd.DataFrame:
+        """At most `count` of those that pass, evenly spread from the lowest id_confidence to the highest; all columns but the image."""
+        where, values = _where(filters)
+        query = f"""
+            SELECT * EXCLUDE (row, place, total) FROM
+                (SELECT *, row_number() OVER (ORDER BY id_confidence, outlier_id) - 1 AS place, count(*) OVER () AS total FROM outliers {where})
+            WHERE place * ? // total > (place - 1) * ? // total OR place = 0 ORDER BY place"""
+        return self._frame(query, [*values, count, count])
+
     def table(self, filters: Filters = Filters()) -> pd.DataFrame:
         """All rows that pass, in the file's order (that of the embeddings), all columns but the image."""
         where, values = _where(filters)
@@ -155,7 +164,7 @@ class Outliers:
         """The outliers nearest to both edges of a band, on both sides of each.
 
         Returns:
-            Up to 4 x `each` rows by rising confidence: outlier_id, id_confidence, edge ("lo" or "hi"), kept (inside the band).
+            Up to 4 x `each` rows by rising confidence: outlier_id, id_confidence, ood_type, edge ("lo" or "hi"), kept (inside the band).
         """
         sides: list[tuple[str, str, float, str]] = [
             ("lo", "<", lo, "DESC"),
@@ -165,8 +174,8 @@ class Outliers:
         ]
         parts = []
         for edge, comparison, value, order in sides:
-            query = f"""SELECT outlier_id, id_confidence, '{edge}' AS edge, id_confidence BETWEEN ? AND ? AS kept FROM outliers
-                WHERE id_confidence {comparison} ? ORDER BY id_confidence {order}, outlier_id LIMIT ?"""
+            query = f"""SELECT outlier_id, id_confidence, ood_type, '{edge}' AS edge, id_confidence BETWEEN ? AND ? AS kept
+                FROM outliers WHERE id_confidence {comparison} ? ORDER BY id_confidence {order}, outlier_id LIMIT ?"""
             parts.append(self._frame(query, [lo, hi, value, each]))
         return pd.concat(parts, ignore_index=True).sort_values(
             ["edge", "id_confidence", "outlier_id"], ascending=[False, True, True], ignore_index=True

@@ -36,7 +36,9 @@ def walk(method: Method, row: int, *, start: int, scale: float) -> dict[str, Any
     with compute.autocast():
         given, anchor = compute.put(labels), compute.put(z0)
         z_t = rdm.noised(anchor, start, noise.normal(anchor.shape[1:], "start").to(anchor))
-        ways = [synthesiser.make("minority", {"scale": strength, "start": start}).sample(anchor, given, rdm, noise) for strength in (0.0, scale)]
+        ways = [
+            synthesiser.make("minority", {"scale": strength, "start": start}).sample(anchor, given, rdm, noise) for strength in (0.0, scale)
+        ]
         embeddings = [part.detach().float() for part in (anchor, z_t, *ways)]
         likely = [
             float(minority_score(rdm.frozen(given), part, renoise=cfg.synthesise.score_renoise, noise=noise, samples=4))

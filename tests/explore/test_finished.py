@@ -1,6 +1,7 @@
 """A finished run says what it found, and names what is not there."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from badood.core.errors import BadInput
@@ -41,13 +42,39 @@ def test_what_is_not_there_is_named(found: Finished) -> None:
 def test_notebook_lines_show_the_run(found: Finished) -> None:
     assert notebook.show_outliers(found, count=10).width > 1000
     assert notebook.show_anchor(found, 9).width == 3 * 120 + 2 * 6
-    assert len(notebook.show_band(found, (0.3, 0.5)).data) == 3
+    assert [trace.type for trace in notebook.show_band(found, (0.3, 0.5)).data] == ["bar"] * 3 + ["scatter"]
     assert len(notebook.show_shift(found, "all").data) == 2
     assert len(notebook.show_roc(found, ["all", "band"]).data) == 2
     assert notebook.show_types(found, (0.3, 0.5)).data
     assert notebook.show_filters(found).data
     means = notebook.show_minority(found).data[-1].y
     assert np.all(np.diff(means) > 0)
+
+
+def test_a_scale_holds_all_outliers_at_ends_with_few_digits(found: Finished) -> None:
+    values, scale = found.outliers.values("minority_score"), found.minority_scale
+    assert scale.lo <= values.min() <= values.max() <= scale.hi
+    assert scale.hi - scale.lo <= 1.03 * (values.max() - values.min())
+    assert scale.lo == round(scale.lo, scale.digits)
+    assert scale.with_values(-1.0).lo == -1.0
+
+
+def test_the_band_to_start_with_keeps_something(found: Finished) -> None:
+    assert found.starting_band == (found.run.cfg.filter.lo, found.run.cfg.filter.hi)
+    path = found.outliers.path
+    table = pd.read_parquet(path)
+    table.assign(id_confidence=0.01 * table["id_confidence"]).to_parquet(path)  # all far below the run's own band
+    other = finished(found.run.folder)
+    assert other.fitting_scale == other.outlier_scale
+    kept = other.outliers.count(Filters(id_confidence=other.starting_band))
+    assert 0 < kept < len(other.outliers)
+
+
+def test_shares_taken_for_id_follow_the_threshold(found: Finished) -> None:
+    limit, taken = found.taken_for_id(0.95)
+    energies = found.energies()
+    assert (energies["ID validation"] <= limit).mean() >= 0.95
+    assert taken == {name: (energies[name] <= limit).mean() for name in ("auxiliary OOD", "outliers")}
 
 
 def test_a_band_in_quantiles_of_id_and_back(found: Finished) -> None:

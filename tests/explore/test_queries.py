@@ -84,6 +84,16 @@ def test_edges_are_the_nearest_on_both_sides(outliers: Outliers, truth: pd.DataF
     assert table[table["edge"] == "hi"]["kept"].tolist() == [True] * 3 + [False] * 3
 
 
+def test_a_spread_is_even_in_rank(outliers: Outliers, truth: pd.DataFrame) -> None:
+    band = Filters(id_confidence=(0.2, 0.8))
+    values = np.sort(truth["id_confidence"][truth["id_confidence"].between(0.2, 0.8)])
+    ranks = np.searchsorted(values, outliers.spread(band, count=9)["id_confidence"])
+    assert ranks[0] == 0
+    assert np.ptp(np.diff(ranks)) <= 1
+    assert len(ranks) == 9
+    assert len(outliers.spread(Filters(outlier_id=(1, 2)), count=9)) == 2
+
+
 def test_images_belong_to_their_ids_in_the_asked_order(outliers: Outliers) -> None:
     images = outliers.images([250, 0, 150])
     assert list(images) == [250, 0, 150]

@@ -38,11 +38,12 @@ function drawTile(tile) {
   return button;
 }
 
-// a browser asks for six images at a time; anchors may have to be rendered first, and must not hold the outliers up
-function loadAnchors(tiles) {
+// a browser asks for six images at a time: anchors, which may have to be rendered first, and the next page must not hold the outliers up
+function loadRest(tiles, ahead) {
   const loaded = [...tiles.querySelectorAll(".frame img")].map((image) => image.decode().catch(() => {}));
   Promise.all(loaded).then(() => {
     for (const anchor of tiles.querySelectorAll(".anchor")) anchor.src = anchor.dataset.src;
+    ahead.forEach((url) => (new Image().src = url));
   });
 }
 
@@ -60,7 +61,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     at.selected.clear();
     at.cursor = Math.max(0, Math.min(at.cursor, data.tiles.length - 1));
     tiles.replaceChildren(...data.tiles.map(drawTile));
-    loadAnchors(tiles);
+    loadRest(tiles, data.ahead);
     if (focused && tiles.children.length) tiles.children[at.cursor].focus();
   }
 
@@ -86,6 +87,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.querySelector(".count").textContent = one || `${at.selected.size} selected`;
     for (const button of root.querySelectorAll("[data-needs]")) button.disabled = !at.selected.size;
     root.querySelector("[data-do=undo]").disabled = !data.undoable;
+    root.querySelector("[data-do=back]").disabled = data.page <= 1;
+    root.querySelector("[data-do=next]").disabled = data.page >= data.pages;
   };
 
   const idAt = (place) => data.tiles[place]?.id;
@@ -100,6 +103,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (one) go(at.cursor + 1);
     paint();
   };
+  const turn = (page) => page >= 1 && page <= data.pages && send("turned", { page });
   const open = (place) => idAt(place) !== undefined && send("opened", { id: idAt(place) });
   const go = (place) => {
     at.cursor = Math.max(0, Math.min(place, data.tiles.length - 1));
@@ -120,6 +124,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     clear: () => at.selected.clear(),
     undo: () => data.undoable && send("undone", {}),
     open: () => open(at.cursor),
+    back: () => turn(data.page - 1),
+    next: () => turn(data.page + 1),
   };
 
   root.onclick = (event) => {
@@ -148,6 +154,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     else if (key === "z") actions.undo();
     else if (key === "a") actions.page();
     else if (key === "Escape") actions.clear();
+    else if (key === "PageUp") actions.back();
+    else if (key === "PageDown") actions.next();
     else if (inTiles && key in steps) {
       go(at.cursor + steps[key]);
       if (event.shiftKey) range(at.cursor);

@@ -30,7 +30,7 @@ def band_sweep(table: pd.DataFrame, metric: str = "fpr95", band: tuple[float, fl
             customdata=kept.to_numpy(float),
             colorscale="Cividis" if metric == "fpr95" else "Cividis_r",
             colorbar={"title": {"text": f"{_NAMES[metric]} (%)"}, "thickness": 14},
-            hovertemplate=f"band %{{x:.2f}} to %{{y:.2f}}: {_NAMES[metric]} %{{z:.1f}} %, %{{customdata:,.0f}} outliers<extra></extra>",
+            hovertemplate=f"band %{{x:.4g}} to %{{y:.4g}}: {_NAMES[metric]} %{{z:.1f}} %, %{{customdata:,.0f}} outliers<extra></extra>",
         )
     )
     best = table.iloc[int((table[metric] if metric == "fpr95" else -table[metric]).argmin())]
@@ -39,9 +39,10 @@ def band_sweep(table: pd.DataFrame, metric: str = "fpr95", band: tuple[float, fl
     for name, (lo, hi), symbol, colour in marks:
         marker = {"symbol": symbol, "size": 15, "color": colour, "line": {"color": "white", "width": 1.5}}
         figure.add_scatter(
-            x=[lo], y=[hi], mode="markers", name=name, marker=marker, hovertemplate=f"{name} %{{x:.2f}} to %{{y:.2f}}<extra></extra>"
+            x=[lo], y=[hi], mode="markers", name=name, marker=marker, hovertemplate=f"{name} %{{x:.4g}} to %{{y:.4g}}<extra></extra>"
         )
     figure = styled(figure, title, x="lowest id_confidence kept (lo)", y="highest id_confidence kept (hi)", height=480)
     lows, highs = np.asarray(wide.columns, float), np.asarray(wide.index, float)
-    figure.update_xaxes(range=[lows.min() - 0.05, lows.max() + 0.05], showgrid=False)
-    return figure.update_yaxes(range=[highs.min() - 0.05, highs.max() + 0.05], showgrid=False)
+    half = float(highs.max() - lows.min()) / 20  # half a cell of the usual eleven limits
+    figure.update_xaxes(range=[lows.min() - half, lows.max() + half], showgrid=False)
+    return figure.update_yaxes(range=[highs.min() - half, highs.max() + half], showgrid=False)

@@ -1,12 +1,13 @@
 """Where ID images, outliers and real OOD images lie in id_confidence, with the band."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from badood.explore.figures.style import BAND_FILL, colours, styled
+from badood.explore.figures.style import BAND_FILL, LEGEND_BELOW, colours, styled
 
 
 def confidence_histogram(
@@ -16,6 +17,7 @@ def confidence_histogram(
     id_quantile: float | None = None,
     mark: float | None = None,
     bins: int = 50,
+    span: tuple[float, float] = (0.0, 1.0),
     draggable: bool = False,
 ) -> go.Figure:
     """Overlaid histograms, each in percent of its own group, so that groups of any size compare.
@@ -23,12 +25,14 @@ def confidence_histogram(
     Args:
         groups: id_confidence in [0, 1] by name: "ID validation", "outliers", "real OOD", or others.
         band: lo and hi of the kept outliers, shaded.
-        id_quantile: the 5 % quantile of ID-validation confidence, a dashed line: kept outliers above it overlap with ID.
+        id_quantile: the 5 % quantile of ID-validation confidence, a dashed line: kept outliers right of it overlap with ID.
         mark: id_confidence of one image, a solid line.
-        bins: equal bins over [0, 1].
+        bins: equal bins over the span.
+        span: part of id_confidence that is shown; shares stay those of the whole group.
         draggable: the band is a selection whose edges a person can move; the page hears of it as of any box selection.
     """
-    edges = np.linspace(0, 1, bins + 1)
+    edges = np.linspace(*span, bins + 1)
+    digits = max(2, math.ceil(-math.log10((span[1] - span[0]) / bins)))
     figure = go.Figure()
     tints = colours(list(groups))
     for name, values in groups.items():
@@ -36,12 +40,12 @@ def confidence_histogram(
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,
             y=100 * counts / max(1, len(values)),
-            width=1 / bins,
+            width=(span[1] - span[0]) / bins,
             name=f"{name} ({len(values):,})",
             marker={"color": tints[name], "line": {"width": 0}},
             opacity=0.55,
             customdata=np.column_stack([edges[:-1], edges[1:], counts]),
-            hovertemplate="%{customdata[0]:.2f} to %{customdata[1]:.2f}: %{customdata[2]:,} (%{y:.1f} %)<extra>" + name + "</extra>",
+            hovertemplate=f"%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}}: %{{customdata[2]:,}} (%{{y:.1f}} %)<extra>{name}</extra>",
         )
     if band is not None:
         figure.add_vrect(
@@ -49,25 +53,24 @@ def confidence_histogram(
             x1=band[1],
             fillcolor=BAND_FILL,
             line={"color": "#E69F00", "width": 2},
-            annotation={"text": f"band {band[0]:.2f}–{band[1]:.2f}", "yanchor": "bottom"},
+            annotation={"text": f"band {band[0]:.{digits}f}–{band[1]:.{digits}f}", "yanchor": "bottom"},
             annotation_position="top left",
             layer="below",
         )
-    if id_quantile is not None:
-        figure.add_vline(
-            x=id_quantile,
-            line={"color": tints.get("ID validation", "#0072B2"), "width": 2, "dash": "dash"},
-            annotation={"text": "5 % of ID", "textangle": -90},
-        )
     if mark is not None:
         figure.add_vline(x=mark, line={"color": "#D55E00", "width": 3}, annotation={"text": f"this one: {mark:.3f}", "yanchor": "bottom"})
+    top = 1.08 * max(1e-9, *(max(bar.y) for bar in figure.data))
+    if id_quantile is not None and span[0] <= id_quantile <= span[1]:
+        line = {"color": tints.get("ID validation", "#0072B2"), "width": 2, "dash": "dash"}
+        name = "95 % of ID lie right of this line"
+        figure.add_scatter(x=[id_quantile] * 2, y=[0, top], mode="lines", line=line, name=name, hoverinfo="skip")
     if draggable and band is not None:
-        top = 1.08 * max(max(bar.y) for bar in figure.data)
         # the type must be said: events carry the layout as it was given, and a box without a type is not reported
         figure.add_selection(type="rect", xref="x", yref="y", x0=band[0], x1=band[1], y0=0, y1=top, line={"color": "#E69F00", "width": 2})
-        figure.update_traces(selected={"marker": {"opacity": 0.55}}, unselected={"marker": {"opacity": 0.55}})
+        figure.update_traces(selected={"marker": {"opacity": 0.55}}, unselected={"marker": {"opacity": 0.55}}, selector={"type": "bar"})
         figure.update_layout(dragmode="select", selectdirection="h", activeselection={"fillcolor": "#E69F00", "opacity": 0.25})
-        figure.update_yaxes(range=[0, top])
     x = "id_confidence (calibrated probability of ID; 1 = looks ID, 0 = far away)"
     figure = styled(figure, "Confidence of ID images, outliers and real OOD", x=x, y="share of the group per bin (%)", barmode="overlay")
-    return figure.update_xaxes(range=[0, 1])
+    figure.update_layout(legend=LEGEND_BELOW, height=450)
+    figure.update_yaxes(range=[0, top])
+    return figure.update_xaxes(range=list(span))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from badood.core.errors import BadInput
-from badood.explore.figures.style import TYPE_COLOURS
+from badood.explore.figures.style import TYPE_COLOURS, mark_text
 
 _BORDER = 4
 _GAP = 6
@@ -58,7 +58,7 @@ def _tile(data: bytes, confidence: float | None, kind: str | None, cell: int) ->
     # small images are enlarged without smoothing, so that their pixels are seen as they are
     method = Image.Resampling.NEAREST if picture.width < cell / 2 else Image.Resampling.LANCZOS
     tile.paste(picture.resize((cell, cell), method), (_BORDER, _BORDER))
-    text = "ID" if confidence is None else f"{confidence:.2f}"
+    text = "ID" if confidence is None else mark_text(confidence)
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(max(11, cell // 8))
     left, top, right, bottom = draw.textbbox((side - _BORDER - 3, _BORDER + 2), text, font=font, anchor="rt")
     draw.rectangle((left - 3, top - 2, right + 3, bottom + 2), fill=(0, 0, 0, 190))

@@ -6,7 +6,9 @@ from plotly.subplots import make_subplots
 
 from badood.explore.figures.style import PALETTE, empty, styled
 
-_METRICS = {"fpr95": "FPR95 (%), lower is better", "auroc": "AUROC (%)", "aupr": "AUPR (%)", "id_accuracy": "ID accuracy (%)"}
+_METRICS = {"fpr95": "FPR95 (%) ↓", "auroc": "AUROC (%) ↑", "aupr": "AUPR (%) ↑", "id_accuracy": "ID accuracy (%) ↑"}
+"""Titles; the arrow points to the better side."""
+
 _TITLE = "Detector retrained on the outliers of each filter"
 
 

@@ -23,10 +23,11 @@ def ood_types(table: pd.DataFrame) -> go.Figure:
             y=share,
             name=f"{when} ({table[when].sum():,})",
             marker={"color": [TYPE_COLOURS[name] for name in table["ood_type"]], "opacity": opacity, "pattern": {"shape": pattern}},
-            text=[f"{count:,} ({value:.1f} %)" for count, value in zip(table[when], share, strict=True)],
+            text=[f"{value:.1f} %" for value in share],
             textposition="outside",
             cliponaxis=False,
-            hovertemplate="%{x}: %{text}<extra>" + when + "</extra>",
+            customdata=table[when],
+            hovertemplate="%{x}: %{customdata:,} outliers, %{text}<extra>" + when + "</extra>",
         )
     return styled(
         figure, "What CLIP sees in the outliers, before and after the filter", x="type", y="share of the outliers (%)", barmode="group"

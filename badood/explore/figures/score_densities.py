@@ -30,7 +30,8 @@ def score_densities(
     if not seen:
         return empty(title, "There are no scores to show.")
     lo, hi = min(values.min() for values in seen), max(values.max() for values in seen)
-    edges = np.linspace(lo, hi if hi > lo else lo + 1, bins + 1)
+    width = (hi - lo if hi > lo else 1.0) / bins
+    edges = lo + width * np.arange(-1, bins + 2)  # an empty bin at both ends, so that every outline comes down to zero
     figure = go.Figure()
     tints = colours(list(finite))
     for name, values in finite.items():

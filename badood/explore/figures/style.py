@@ -27,6 +27,11 @@ LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.2, "xanchor": "lef
 """For figures with many or long names, which would run into the title."""
 
 
+def mark_text(confidence: float) -> str:
+    """An id_confidence for the corner of an image: two decimals, three where two would say 0.00 of nearly all."""
+    return f"{confidence:.2f}" if confidence >= 0.095 else f"{confidence:.3f}"
+
+
 def colours(names: Sequence[str]) -> dict[str, str]:
     """A colour for every name; known groups and types keep theirs, further ones repeat after seven."""
     known = TYPE_COLOURS | GROUP_COLOURS

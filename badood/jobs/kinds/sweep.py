@@ -11,7 +11,7 @@ from badood.core.progress import Progress
 from badood.jobs.kinds import job_kind
 
 _LIMITS = 11
-"""Limits 0, 0.1, ..., 1: 55 bands."""
+"""Limits between the ends of the span: 55 bands."""
 
 
 @job_kind("sweep")
@@ -19,14 +19,14 @@ def sweep(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """`sweep.parquet` of `filter.sweep`, noted in `run.json` under `sweep`.
 
     Args:
-        arguments: run (its id), quantiles (whether the limits are quantiles of ID validation).
+        arguments: run (its id), quantiles (whether the limits are quantiles of ID validation), span (the lowest and the highest limit).
     """
     from badood.filter import sweep as sweep_bands
     from badood.pipeline.method import Method
     from badood.pipeline.runs import open_run
 
     method = Method(open_run(arguments["run"], progress))
-    quantiles = bool(arguments["quantiles"])
+    quantiles, span = bool(arguments["quantiles"]), (float(arguments["span"][0]), float(arguments["span"][1]))
     outliers = pd.read_parquet(method.confidence / "outliers.parquet")
     reference = pd.read_parquet(method.confidence / "reference.parquet")
     validation = reference.loc[reference["set"] == "validation", "id_confidence"].to_numpy()
@@ -40,8 +40,10 @@ def sweep(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
     folder = method.run.artefact(
         "sweep",
-        [method.confidence.name, _LIMITS, quantiles],
-        lambda out: sweep_bands(outliers, validation, counted, steps=_LIMITS, quantiles=quantiles).to_parquet(out / "sweep.parquet"),
+        [method.confidence.name, _LIMITS, quantiles, span],
+        lambda out: sweep_bands(outliers, validation, counted, steps=_LIMITS, span=span, quantiles=quantiles).to_parquet(
+            out / "sweep.parquet"
+        ),
     )
     unit = "quantile" if quantiles else "confidence"
     noted = method.run.record.get("sweep", {}) | {unit: str(folder.relative_to(method.run.folder))}

@@ -67,6 +67,13 @@ def test_histogram_is_in_percent_of_each_group() -> None:
     assert sum(figure.data[1].y) == 100
 
 
+def test_a_part_of_the_axis_keeps_the_shares_of_the_whole_group() -> None:
+    figure = figures.confidence_histogram({"outliers": np.array([0.005, 0.006, 0.5, 0.9])}, id_quantile=0.4, span=(0.0, 0.01), bins=10)
+    assert sum(figure.data[0].y) == 50
+    assert figure.layout.xaxis.range == (0.0, 0.01)
+    assert len(figure.data) == 1  # the line of ID lies outside
+
+
 def test_empty_group_draws_no_bar_and_breaks_nothing() -> None:
     assert sum(figures.confidence_histogram({"real OOD": np.array([])}).data[0].y) == 0
 

@@ -1,0 +1,78 @@
+"""The two handles of the one band: a box on the histogram and a slider with two ends, always in step."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from app import state
+from app.opened import groups
+from app.state import Band
+from badood.explore import figures
+from badood.explore.finished import CONFIDENCES, Finished, Scale
+
+UNITS = {"confidence": "id_confidence", "quantile": "ID quantiles"}
+
+_PLOT = {"displaylogo": False, "displayModeBar": False}
+
+
+def band_handles(found: Finished, band: Band, limits: tuple[float, float]) -> None:
+    """Draw both.
+
+    Args:
+        band: as it is set. limits: the same in id_confidence.
+    """
+    scale = band_scale(found)
+    _plot(found, limits, scale)
+    _slider(band, CONFIDENCES if band.quantiles else scale)
+
+
+def zoom(found: Finished) -> None:
+    """A switch between all of id_confidence and the part that the outliers lie in."""
+    span = found.outlier_scale
+    text = f"The outliers lie between {span.lo:g} and {span.hi:g}; the plot and the slider then show that part only."
+    st.toggle(
+        "Zoom to the outliers",
+        found.fitting_scale is not CONFIDENCES,
+        key="zoom",
+        help=text,
+        on_change=lambda: state.set_band(state.band(found)),  # so that the plot changes its place
+        bind="query-params",
+        persist_state="session",
+    )
+
+
+def band_scale(found: Finished) -> Scale:
+    """What of id_confidence the plot and the slider show."""
+    return found.outlier_scale if state.value("zoom") else CONFIDENCES
+
+
+def _plot(found: Finished, limits: tuple[float, float], scale: Scale) -> None:
+    """The histogram. It changes its place whenever the band was set: one that stays keeps the box that was drawn on it."""
+    turn = state.band_turn()
+    key = f"band plot {turn}"
+    span = (scale.lo, scale.hi)
+    figure = figures.confidence_histogram(groups(found), limits, id_quantile=found.id_quantile, span=span, draggable=True)
+    with st.container(key="band_plot", gap=None):
+        places = st.empty(), st.empty()
+    places[turn % 2].plotly_chart(figure, key=key, on_select=lambda: _boxed(found, key), selection_mode="box", config=_PLOT)
+
+
+def _boxed(found: Finished, key: str) -> None:
+    """Take over the box that was drawn, moved or resized on the plot."""
+    boxes = state.value(key)["selection"]["box"]
+    if boxes:
+        lo, hi = (min(1.0, max(0.0, x)) for x in sorted(boxes[-1]["x"]))
+        band, digits = state.band(found), band_scale(found).digits
+        ends = found.quantiles(lo, hi) if band.quantiles else (lo, hi)
+        state.set_band(replace(band, lo=round(ends[0], digits), hi=round(ends[1], digits)))
+
+
+def _slider(band: Band, scale: Scale) -> None:
+    def moved() -> None:
+        lo, hi = state.value("band slider")
+        state.set_band(replace(band, lo=lo, hi=hi))
+
+    span = scale.with_values(band.lo, band.hi)
+    state.put("band slider", (band.lo, band.hi))
+    label = f"Band in {UNITS[band.unit]}: drag the ends here, or the band on the plot"
+    st.slider(label, span.lo, span.hi, step=span.step, format=f"%.{span.digits}f", key="band slider", on_change=moved)

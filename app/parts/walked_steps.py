@@ -1,0 +1,74 @@
+"""Steps 1 to 4 of the lesson: one training image on its way to an outlier, painted by the companion."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.asking import asked, outcome
+from app.components.again import again
+from app.parts.examples import Example, strip
+from app.server import id_url
+from badood.explore.figures.style import mark_text
+from badood.explore.finished import Finished
+
+_STEPS = {
+    "noised": (
+        "1. Noise",
+        "with noise",
+        "The image becomes a short list of numbers, its embedding. Noise is added to it: the more steps t, the less is left.",
+    ),
+    "denoised": (
+        "2. Denoise",
+        "denoised",
+        "A diffusion model takes the noise away again. Without a push it comes back to something ordinary.",
+    ),
+    "guided": (
+        "3. Guidance",
+        "denoised with guidance",
+        "With a push towards rare places at every step it comes out somewhere unusual. The scale says how hard the push is.",
+    ),
+    "decoded": (
+        "4. Decode",
+        "as it is",
+        "A second model paints an image for every embedding. This is its painting of the untouched one.",
+    ),
+}
+"""Title, caption of the picture and text of every step."""
+
+
+def walked_steps(found: Finished) -> None:
+    """Draw the controls and the four pictures. Called in a fragment, which is drawn again until they are painted."""
+    row, start, scale = _controls(found)
+    answer = asked("walk", state.visitor(), run=found.run.id, row=row, start=start, scale=scale)
+    shown, problem = outcome(answer)
+    if problem:
+        st.warning(f"These pictures need the run's models. {problem}", icon=":material/warning:")
+    for place, (step, (title, caption, text)) in zip(st.columns(4, gap="medium"), _STEPS.items(), strict=True):
+        with place, st.container(border=True, height="stretch"):
+            st.markdown(f"**{title}**")
+            _picture(shown, step, caption)
+            st.caption(text)
+    if not answer.done():
+        again(0.4, key="steps again")
+
+
+def _controls(found: Finished) -> tuple[int, int, float]:
+    total = len(found.anchors[1])
+    image, t, scale = st.columns([1, 2, 2], gap="large", vertical_alignment="center")
+    with image:
+        row = int(st.number_input("Training image", 0, total - 1, 0, key="learn row", help=f"A row of the {total:,} training images."))
+        strip([Example(id_url(found, row), "ID", found.classes[int(found.anchors[1][row])])], side=92)
+    start = t.slider("Noise steps t (the paper: 300)", 10, 900, 300, 10, key="learn t")
+    strength = scale.slider("Guidance scale (the paper: 0.025 to 0.075)", 0.0, 0.3, 0.05, 0.005, format="%.3f", key="learn scale")
+    return row, start, strength
+
+
+def _picture(shown: dict[str, Any] | None, step: str, caption: str) -> None:
+    if shown is None:
+        st.caption(":material/hourglass_top: Painting …")
+        return
+    part = shown["steps"][step]
+    strip([Example(f"data:image/png;base64,{part['image']}", mark_text(part["id_confidence"]), caption)], side=128)
+    extra = f" {shown['signal']:.0%} of the signal is left." if step == "noised" else ""
+    st.caption(f"Rarity {part['minority_score']:.2f} (minority score), energy {part['energy']:.1f}.{extra}")
