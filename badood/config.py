@@ -176,6 +176,11 @@ class Detector(Training):
     image_size: int = Field(ge=8, le=1024, description="Input height and width in px.")
     beta: float = Field(2.0, ge=0, le=1000, description="Weight of the uncertainty loss. Paper eq. 5.")
     outlier_share: float = Field(1.0, gt=0, le=8, description="Outliers a step, per ID image of the batch.")
+    rebuilt_share: Share = Field(
+        0.0,
+        description="Share of the ID images of a batch that are shown as the tokenizer rebuilds them, so that the decoder's look alone "
+        "does not tell outliers from ID; 0 = paper.",
+    )
     phi: Literal["monotone", "mlp"] = Field("monotone", description="phi of eq. 4: increasing by construction, or the paper's plain MLP.")
     phi_hidden: Count = Field(32, description="Hidden units of phi.")
     folds: Count = Field(1, description="1 = paper; K = each outlier is scored by a detector that was not trained on it.")

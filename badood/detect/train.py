@@ -30,6 +30,7 @@ def train_full(
     classes: int,
     *,
     compute: Compute,
+    rebuilt: Tensor | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Detector, dict[str, float]]:
@@ -39,6 +40,8 @@ def train_full(
         images: (N, 3, H, W) uint8 ID images.
         labels: (N,) int64 in [0, classes).
         outliers: (M, 3, H, W) uint8; each step draws `cfg.outlier_share` of them per ID image, with replacement.
+        rebuilt: (N, 3, H, W) uint8, the ID images as the tokenizer rebuilds them; each takes its image's place in `cfg.rebuilt_share`
+            of the draws. None = never.
         checkpoint: see `core.training.fit`.
 
     Returns:
@@ -55,7 +58,11 @@ def train_full(
 
     def loss(rows: Tensor, _share_done: float) -> Tensor:
         drawn = torch.randint(len(outliers), (max(2, round(cfg.outlier_share * len(rows))),))
-        batch = torch.cat([augmented(images[rows]), augmented(outliers[drawn])])
+        known = images[rows]
+        if rebuilt is not None:
+            shown = torch.rand(len(rows), 1, 1, 1) < cfg.rebuilt_share
+            known = torch.where(shown, rebuilt[rows], known)
+        batch = torch.cat([augmented(known), augmented(outliers[drawn])])
         logits = detector(compute.put(batch)).float()
         return _objective(detector.head, logits, compute.put(labels[rows]), cfg.beta)
 

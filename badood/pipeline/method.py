@@ -23,7 +23,7 @@ from badood.core.noise import Noise
 from badood.core.progress import Progress
 from badood.core.weights import fingerprint
 from badood.data.splits import load
-from badood.decode import decode_images
+from badood.decode import decode_images, rebuild_images
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector, load_detector, save_detector
 from badood.detect.train import score, train_full
@@ -39,7 +39,7 @@ from badood.pipeline.table import write_outliers
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
 
-STAGES = ("encode", "synthesise", "decode", "detect", "calibrate", "types", "outliers", "features", "evaluate")
+STAGES = ("encode", "synthesise", "decode", "rebuild", "detect", "calibrate", "types", "outliers", "features", "evaluate")
 """In the path's order."""
 
 
@@ -202,6 +202,21 @@ class Method:
         """(N, 3, H, W) uint8 ID training images."""
         return self.images.pixels(self.images.train)
 
+    @cached_property
+    def rebuilt_pixels(self) -> torch.Tensor | None:
+        """(N, 3, H, W) uint8 ID training images as the tokenizer rebuilds them; none where the detector never sees them."""
+        cfg = self.cfg
+        if cfg.detector.rebuilt_share == 0:
+            return None
+
+        def make(out: Path) -> None:
+            pixels = self.images.train.pixels(cfg.tokenizer.image_size)
+            rebuilt = rebuild_images(self.models.vqgan, pixels, cfg.decode, compute=self.run.compute, progress=self.run.progress)
+            np.save(out / "images.npy", rebuilt.numpy())
+
+        folder = self.run.artefact("rebuild", [self.encoded.name, cfg.tokenizer, self._weights("tokenizer")], make)
+        return torch.from_numpy(np.load(folder / "images.npy"))
+
     def detector(self, kept: NDArray[np.bool_]) -> Path:
         """`detector.safetensors` and `report.json` of a detector trained from scratch on ID and the kept outliers.
 
@@ -219,6 +234,7 @@ class Method:
                 cfg.detector,
                 classes=len(self.images.train.classes),
                 compute=self.run.compute,
+                rebuilt=self.rebuilt_pixels,
                 checkpoint=out / "checkpoint.pt",
                 progress=self.run.progress,
             )
