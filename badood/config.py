@@ -27,7 +27,9 @@ class Compute(Settings):
     """Device and precision; no result's key depends on it."""
 
     device: str = Field("auto", description='Torch device, or "auto": CUDA, then MPS, then CPU.')
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Dtype of autocast; auto takes bf16 where the hardware has it.")
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto", description="Dtype of autocast; auto takes bf16 where the hardware has it; int8 is bf16 with 8-bit linear layers, on CPUs."
+    )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 leaves torch's choice.")
     memory_gb: float = Field(2.0, gt=0, le=1024, description="What one batch of inference may take, in GB; batch sizes are cut to it.")
 
@@ -164,6 +166,9 @@ class Decode(Settings):
     steps: Count = Field(20, description="Parallel decoding steps.")
     guidance: float = Field(3.0, ge=0, description="Classifier-free guidance at the last step; grows linearly. RCG: cfg.")
     temperature: float = Field(6.0, ge=0, description="Choice temperature. RCG: 6.0 for B, 11.0 for L.")
+    spare_masked: bool = Field(
+        False, description="Keep masked tokens from MAGE's encoder as in its training: faster; the original shows it all of them."
+    )
     batch_size: Count = Field(128, description="Images a batch; cut to compute.memory_gb.")
     seed: int = Field(0, ge=0, description="With the outlier id it decides every draw.")
 
@@ -176,10 +181,12 @@ class Detector(Training):
     image_size: int = Field(ge=8, le=1024, description="Input height and width in px.")
     beta: float = Field(2.0, ge=0, le=1000, description="Weight of the uncertainty loss. Paper eq. 5.")
     outlier_share: float = Field(1.0, gt=0, le=8, description="Outliers a step, per ID image of the batch.")
-    rebuilt_share: Share = Field(
+    decoded_share: float = Field(
         0.0,
-        description="Share of the ID images of a batch that are shown as the tokenizer rebuilds them, so that the decoder's look alone "
-        "does not tell outliers from ID; 0 = paper.",
+        ge=0,
+        le=8,
+        description="Decoded ID embeddings a step, per ID image of the batch: ID in the uncertainty loss, so that the decoder's look alone "
+        "marks no outlier; 0 = paper.",
     )
     phi: Literal["monotone", "mlp"] = Field("monotone", description="phi of eq. 4: increasing by construction, or the paper's plain MLP.")
     phi_hidden: Count = Field(32, description="Hidden units of phi.")

@@ -14,7 +14,7 @@ from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.compute import Compute
 from badood.core.noise import Noise
 from badood.core.progress import Progress, Silent
-from badood.decode import decode_images, rebuild_images
+from badood.decode import decode_images
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
 from badood.evaluate.ood_types import class_names, vocabulary
@@ -100,7 +100,8 @@ def nearest_classes(z0: Tensor, labels: NDArray[np.int64]) -> KNeighborsClassifi
 
 def psnr(models: Models, pixels: Tensor, compute: Compute) -> float:
     """Mean PSNR in dB of the tokenizer's reconstruction of (N, 3, S, S) uint8 images, both in 8 bits."""
-    rebuilt = rebuild_images(models.vqgan, pixels, models.cfg.decode, compute=compute)
+    codes = compute.map(models.vqgan.encode_indices, pixels, 128, stage="tokenise")
+    rebuilt = compute.map(models.vqgan.decode_indices, codes, 128, stage="rebuild")
     error = (rebuilt.float() - pixels.float()).square().mean(dim=(1, 2, 3)).clamp_min(1e-3)
     return float((10 * torch.log10(255**2 / error)).mean())
 

@@ -11,7 +11,7 @@ from badood.decode.mage import MAGE
 from badood.decode.parallel_decoding import decode_codes
 from badood.decode.vqgan import VQGAN
 
-__all__ = ["decode_images", "rebuild_images"]
+__all__ = ["decode_images"]
 
 
 def decode_images(
@@ -36,23 +36,10 @@ def decode_images(
     codes = compute.map(
         codes_of, torch.arange(len(z)), compute.batch_size(mage_bytes, cfg.batch_size), stage="decode codes", progress=progress
     )
-    return _pixels(vqgan, codes, cfg, compute, progress)
-
-
-def rebuild_images(vqgan: VQGAN, pixels: Tensor, cfg: Decode, *, compute: Compute, progress: Progress | None = None) -> Tensor:
-    """Images as the tokenizer rebuilds them from their own codes: what decoding alone does to a picture.
-
-    Args:
-        vqgan: in eval mode, on the compute's device.
-        pixels: (N, 3, S, S) uint8 of the tokenizer's size.
-
-    Returns:
-        The same shape, uint8, on the CPU.
-    """
-    codes = compute.map(vqgan.encode_indices, pixels, cfg.batch_size, stage="tokenise", progress=progress)
-    return _pixels(vqgan, codes, cfg, compute, progress)
-
-
-def _pixels(vqgan: VQGAN, codes: Tensor, cfg: Decode, compute: Compute, progress: Progress | None) -> Tensor:
-    batch_size = compute.batch_size(vqgan.bytes_per_image(codes.shape[1]), cfg.batch_size)
-    return compute.map(vqgan.decode_indices, codes, batch_size, stage="decode pixels", progress=progress)
+    return compute.map(
+        vqgan.decode_indices,
+        codes,
+        compute.batch_size(vqgan.bytes_per_image(mage.length), cfg.batch_size),
+        stage="decode pixels",
+        progress=progress,
+    )

@@ -30,7 +30,7 @@ def train_full(
     classes: int,
     *,
     compute: Compute,
-    rebuilt: Tensor | None = None,
+    decoded: Tensor | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Detector, dict[str, float]]:
@@ -40,8 +40,8 @@ def train_full(
         images: (N, 3, H, W) uint8 ID images.
         labels: (N,) int64 in [0, classes).
         outliers: (M, 3, H, W) uint8; each step draws `cfg.outlier_share` of them per ID image, with replacement.
-        rebuilt: (N, 3, H, W) uint8, the ID images as the tokenizer rebuilds them; each takes its image's place in `cfg.rebuilt_share`
-            of the draws. None = never.
+        decoded: (K, 3, H, W) uint8 decodings of ID embeddings; each step draws `cfg.decoded_share` of them per ID image, with
+            replacement. They have no class, and are ID in the uncertainty loss. None = never.
         checkpoint: see `core.training.fit`.
 
     Returns:
@@ -57,14 +57,12 @@ def train_full(
     detector = compute.place(Detector(cfg, classes))
 
     def loss(rows: Tensor, _share_done: float) -> Tensor:
-        drawn = torch.randint(len(outliers), (max(2, round(cfg.outlier_share * len(rows))),))
-        known = images[rows]
-        if rebuilt is not None:
-            shown = torch.rand(len(rows), 1, 1, 1) < cfg.rebuilt_share
-            known = torch.where(shown, rebuilt[rows], known)
-        batch = torch.cat([augmented(known), augmented(outliers[drawn])])
-        logits = detector(compute.put(batch)).float()
-        return _objective(detector.head, logits, compute.put(labels[rows]), cfg.beta)
+        n = len(rows)
+        parts = [images[rows], _drawn(outliers, cfg.outlier_share * n)]
+        if decoded is not None:
+            parts.insert(1, _drawn(decoded, cfg.decoded_share * n))
+        logits = detector(compute.put(torch.cat([augmented(part) for part in parts]))).float()
+        return _objective(detector.head, logits, compute.put(labels[rows]), len(logits) - len(parts[-1]), cfg.beta)
 
     trained = fit(detector, loss, len(images), cfg, compute=compute, checkpoint=checkpoint, stage="detector", progress=progress)
     detector.load_state_dict(trained)
@@ -97,7 +95,7 @@ def train_head(detector: Detector, id_features: Tensor, labels: Tensor, outlier_
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        value = _objective(head, head(rows), labels, cfg.beta)
+        value = _objective(head, head(rows), labels, len(id_features), cfg.beta)
         # without decay the optimum of separable features lies at infinity
         value = value + 0.5 * cfg.weight_decay * head.linear.weight.square().sum()
         value.backward()  # type: ignore[no-untyped-call]
@@ -131,11 +129,15 @@ def score(detector: Detector, images: Tensor, compute: Compute, *, progress: Pro
     return Activations(seen.logits, features, head.linear, seen.phi, images, detector)
 
 
-def _objective(head: Head, logits: Tensor, labels: Tensor, beta: float) -> Tensor:
-    """Eq. 5 on a batch whose first `len(labels)` rows are ID and whose others are outliers."""
-    n = len(labels)
+def _drawn(images: Tensor, count: float) -> Tensor:
+    """About `count` images, at least 2, with replacement."""
+    return images[torch.randint(len(images), (max(2, round(count)),))]
+
+
+def _objective(head: Head, logits: Tensor, labels: Tensor, known: int, beta: float) -> Tensor:
+    """Eq. 5 on a batch: first the ID images that have `labels`, up to row `known` ID without a label, then outliers."""
     phi = head.phi(energy(logits))
-    return F.cross_entropy(logits[:n], labels) + beta * uncertainty_loss(phi[:n], phi[n:])
+    return F.cross_entropy(logits[: len(labels)], labels) + beta * uncertainty_loss(phi[:known], phi[known:])
 
 
 def _check(known: int, outliers: int) -> None:

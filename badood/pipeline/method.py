@@ -21,9 +21,10 @@ from badood.core.artefacts import read_json, write_json
 from badood.core.errors import EmptySelection
 from badood.core.noise import Noise
 from badood.core.progress import Progress
+from badood.core.seeds import derive_seed
 from badood.core.weights import fingerprint
 from badood.data.splits import load
-from badood.decode import decode_images, rebuild_images
+from badood.decode import decode_images
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector, load_detector, save_detector
 from badood.detect.train import score, train_full
@@ -39,7 +40,7 @@ from badood.pipeline.table import write_outliers
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
 
-STAGES = ("encode", "synthesise", "decode", "rebuild", "detect", "calibrate", "types", "outliers", "features", "evaluate")
+STAGES = ("encode", "synthesise", "decode", "decode-id", "detect", "calibrate", "types", "outliers", "features", "evaluate")
 """In the path's order."""
 
 
@@ -183,14 +184,18 @@ class Method:
         cfg = self.cfg
 
         def make(out: Path) -> None:
-            z = torch.from_numpy(np.load(self.synthesised / "embeddings.npy"))
             noise = Noise(cfg.decode.seed, self.embeddings["outlier_id"].to_numpy())
-            pixels = decode_images(
-                self.models.mage, self.models.vqgan, z, cfg.decode, noise=noise, compute=self.run.compute, progress=self.run.progress
-            )
-            np.save(out / "images.npy", pixels.numpy())
+            np.save(out / "images.npy", self._decode(np.load(self.synthesised / "embeddings.npy"), noise))
 
         return self.run.artefact("decode", [self.synthesised.name, cfg.decode, self._weights("mage", "tokenizer")], make)
+
+    def _decode(self, z: NDArray[np.float32], noise: Noise) -> NDArray[np.uint8]:
+        """(M, 3, H, W) images of (M, D) embeddings."""
+        models, run = self.models, self.run
+        given = torch.from_numpy(z)
+        return decode_images(
+            models.mage, models.vqgan, given, self.cfg.decode, noise=noise, compute=run.compute, progress=run.progress
+        ).numpy()
 
     @cached_property
     def outlier_pixels(self) -> torch.Tensor:
@@ -203,19 +208,19 @@ class Method:
         return self.images.pixels(self.images.train)
 
     @cached_property
-    def rebuilt_pixels(self) -> torch.Tensor | None:
-        """(N, 3, H, W) uint8 ID training images as the tokenizer rebuilds them; none where the detector never sees them."""
+    def decoded_id(self) -> torch.Tensor | None:
+        """(M, 3, H, W) uint8 decodings of as many ID embeddings as there are outliers; none where the detector never sees them."""
         cfg = self.cfg
-        if cfg.detector.rebuilt_share == 0:
+        if cfg.detector.decoded_share == 0:
             return None
 
         def make(out: Path) -> None:
-            pixels = self.images.train.pixels(cfg.tokenizer.image_size)
-            rebuilt = rebuild_images(self.models.vqgan, pixels, cfg.decode, compute=self.run.compute, progress=self.run.progress)
-            np.save(out / "images.npy", rebuilt.numpy())
+            z0, labels = (np.load(self.encoded / f"{name}.npy") for name in ("z0", "labels"))
+            rows = anchors(labels, len(self.embeddings), cfg.decode.seed)
+            np.save(out / "images.npy", self._decode(z0[rows], Noise(derive_seed("decoded ID", cfg.decode.seed), rows)))
 
-        folder = self.run.artefact("rebuild", [self.encoded.name, cfg.tokenizer, self._weights("tokenizer")], make)
-        return torch.from_numpy(np.load(folder / "images.npy"))
+        parts = [self.encoded.name, len(self.embeddings), cfg.decode, self._weights("mage", "tokenizer")]
+        return torch.from_numpy(np.load(self.run.artefact("decode-id", parts, make) / "images.npy"))
 
     def detector(self, kept: NDArray[np.bool_]) -> Path:
         """`detector.safetensors` and `report.json` of a detector trained from scratch on ID and the kept outliers.
@@ -234,7 +239,7 @@ class Method:
                 cfg.detector,
                 classes=len(self.images.train.classes),
                 compute=self.run.compute,
-                rebuilt=self.rebuilt_pixels,
+                decoded=self.decoded_id,
                 checkpoint=out / "checkpoint.pt",
                 progress=self.run.progress,
             )
