@@ -1,7 +1,9 @@
 """The two handles of the one band: a box on the histogram and a slider with two ends, always in step."""
 
 from dataclasses import replace
+from functools import lru_cache
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from app import state
@@ -50,11 +52,16 @@ def _plot(found: Finished, limits: tuple[float, float], scale: Scale) -> None:
     """The histogram. It changes its place whenever the band was set: one that stays keeps the box that was drawn on it."""
     turn = state.band_turn()
     key = f"band plot {turn}"
-    span = (scale.lo, scale.hi)
-    figure = figures.confidence_histogram(groups(found), limits, id_quantile=found.id_quantile, span=span, draggable=True)
+    figure = figures.with_band(_histogram(state.visitor(), found, (scale.lo, scale.hi), tuple(groups(found))), limits, draggable=True)
     with st.container(key="band_plot", gap=None):
         places = st.empty(), st.empty()
     places[turn % 2].plotly_chart(figure, key=key, on_select=lambda: _boxed(found, key), selection_mode="box", config=_PLOT)
+
+
+@lru_cache(maxsize=16)
+def _histogram(visitor: str, found: Finished, span: tuple[float, float], shown: tuple[str, ...]) -> go.Figure:
+    """A visitor's own, for the band is drawn into it; made anew when another group can be shown."""
+    return figures.confidence_histogram(groups(found), id_quantile=found.id_quantile, span=span)
 
 
 def _boxed(found: Finished, key: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import state
+from app.workers import ensure_worker
 from badood.jobs import queue
 from badood.jobs.worker import alive
 from badood.store import jobs, open_database
@@ -34,6 +35,8 @@ def _draw(run_id: str, kinds: tuple[str, ...], watched: bool) -> None:
     state.put(count, len(now_open))
     if watched and len(now_open) < before:
         st.rerun()
+    if now_open:
+        ensure_worker()  # one that was killed is replaced, and says of the job it left behind what happened
     for job in reversed(now_open):
         _open_job(job)
     if listed and listed[0].state in ("failed", "interrupted"):

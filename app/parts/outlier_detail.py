@@ -62,7 +62,8 @@ def _detail(found: Finished, outlier_id: int) -> None:
 
 
 def _place(found: Finished, confidence: float) -> go.Figure:
-    figure = figures.confidence_histogram(groups(found), id_quantile=found.id_quantile, mark=confidence)
+    scale = found.fitting_scale
+    figure = figures.confidence_histogram(groups(found), id_quantile=found.id_quantile, mark=confidence, span=(scale.lo, scale.hi))
     return figure.update_layout(height=360, title="Where it sits", legend={"y": -0.28})
 
 

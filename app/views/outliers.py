@@ -1,7 +1,8 @@
 """The grid: look through the outliers and judge them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from app.components.gallery import Tile, gallery
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
 from app.parts.outlier_detail import outlier_detail
-from app.parts.outlier_filters import outlier_filters
+from app.parts.outlier_filters import Wish, outlier_filters
 from app.server import id_url, outlier_url, read_ahead
 from badood.explore.figures.style import TYPE_COLOURS, mark_text
 from badood.explore.finished import Finished
@@ -30,10 +31,10 @@ def page() -> None:
         "Every image was made from a training image. The number is its id_confidence: high ones look like known images and harm the "
         "detector. Click to pick, double-click for details, or use the keys.",
     )
-    st.fragment(_grid)(found)
+    st.fragment(_outliers, key="outliers")(found)
 
 
-def _grid(found: Finished) -> None:
+def _outliers(found: Finished) -> None:
     verdicts = judging.current(open_database(), found.run.id)
     wish = outlier_filters(found, verdicts)
     count = found.outliers.count(wish.filters)
@@ -41,6 +42,11 @@ def _grid(found: Finished) -> None:
     if not count:
         st.info("No outlier passes these filters. Clear some of them under **More**.", icon=":material/filter_alt_off:")
         return
+    st.fragment(_grid)(found, wish, count, verdicts)
+
+
+def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> None:
+    """One page of tiles. A fragment of its own: turning the page need not draw the filters again."""
     pages = ceil(count / _PAGE)
     if state.value("page", 1) > pages:
         state.put("page", pages)
@@ -57,8 +63,8 @@ def _grid(found: Finished) -> None:
         kinds=TYPE_COLOURS,
         undoable=state.who() in set(verdicts["who"]),
         key="gallery",
-        judged=lambda ids, verdict: _judge(found, ids, verdict),
-        undone=lambda: _undo(found),
+        judged=lambda ids, verdict: _from_grid(_judge, found, ids, verdict),
+        undone=lambda: _from_grid(_undo, found),
         turned=lambda number: state.put("page", number),
         opened=state.look_at,
     )
@@ -105,6 +111,12 @@ def _numbers(found: Finished, filters: Filters, verdicts: pd.DataFrame, count: i
         st.button("Undo the newest verdict", key="undo", on_click=_undo, args=(found,), disabled=verdicts.empty, width="stretch")
     with export:
         export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="grid")
+
+
+def _from_grid(act: Callable[..., None], *arguments: Any) -> None:
+    """What a tile was told concerns the numbers above the grid too."""
+    act(*arguments)
+    st.rerun("outliers")
 
 
 def _judge(found: Finished, ids: "Sequence[int] | np.ndarray", verdict: judging.Verdict) -> None:

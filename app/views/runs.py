@@ -25,8 +25,6 @@ def page() -> None:
     st.caption("A run makes outliers from your images, finds the harmful ones, and trains a detector without them.")
     found = runs()
     newest = _newest_jobs()
-    if any(job.state in jobs.OPEN for job in newest.values()):
-        ensure_worker()  # one that was killed is replaced, and says of the job it left behind what happened
     waiting = [job for run_id, job in newest.items() if run_id not in {run.id for run in found}]
     with st.expander("Start a run", icon=":material/add:", expanded=not found and not waiting):
         start_form()

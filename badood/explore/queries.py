@@ -74,8 +74,12 @@ class Outliers:
     def _footer(self) -> parquet.FileMetaData:
         return parquet.read_metadata(self.path)
 
+    @cached_property
+    def _total(self) -> int:
+        return self.count()
+
     def __len__(self) -> int:
-        return self.count(Filters())
+        return self._total
 
     def page(
         self,
@@ -114,7 +118,8 @@ class Outliers:
     def count(self, filters: Filters = Filters()) -> int:
         """How many pass."""
         where, values = _where(filters)
-        return int(self._frame(f"SELECT count(*) AS count FROM outliers {where}", values)["count"][0])
+        found = self._database.cursor().execute(f"SELECT count(*) FROM outliers {where}", values).fetchone()
+        return int(found[0]) if found else 0
 
     def ids(self, filters: Filters = Filters()) -> NDArray[np.int64]:
         """(M,) outlier_id of those that pass, ascending."""
@@ -172,14 +177,13 @@ class Outliers:
             ("hi", "<=", hi, "DESC"),
             ("hi", ">", hi, "ASC"),
         ]
-        parts = []
+        parts, values = [], []
         for edge, comparison, value, order in sides:
-            query = f"""SELECT outlier_id, id_confidence, ood_type, '{edge}' AS edge, id_confidence BETWEEN ? AND ? AS kept
-                FROM outliers WHERE id_confidence {comparison} ? ORDER BY id_confidence {order}, outlier_id LIMIT ?"""
-            parts.append(self._frame(query, [lo, hi, value, each]))
-        return pd.concat(parts, ignore_index=True).sort_values(
-            ["edge", "id_confidence", "outlier_id"], ascending=[False, True, True], ignore_index=True
-        )
+            parts.append(f"""(SELECT outlier_id, id_confidence, ood_type, '{edge}' AS edge, id_confidence BETWEEN ? AND ? AS kept
+                FROM outliers WHERE id_confidence {comparison} ? ORDER BY id_confidence {order}, outlier_id LIMIT ?)""")
+            values += [lo, hi, value, each]
+        query = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY edge DESC, id_confidence, outlier_id"
+        return self._frame(query, values)
 
     def row(self, outlier_id: int) -> dict[str, Any]:
         """All columns but the image of one outlier.

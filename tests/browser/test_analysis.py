@@ -25,7 +25,7 @@ pytestmark = [
 def page(address: str, browser: Browser) -> Page:
     opened = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     opened.set_default_timeout(60_000)
-    opened.goto(f"{address}/band?run=small&lo=0.2&hi=0.4")
+    opened.goto(f"{address}/band?run=small&lo=0.2&hi=0.4&zoom=false")
     return opened
 
 

@@ -2,7 +2,7 @@
 
 from badood.explore.figures.band_sweep import band_sweep
 from badood.explore.figures.calibration_curves import calibration_curves
-from badood.explore.figures.confidence_histogram import confidence_histogram
+from badood.explore.figures.confidence_histogram import confidence_histogram, with_band
 from badood.explore.figures.contact_sheet import contact_sheet
 from badood.explore.figures.embedding_map import embedding_map
 from badood.explore.figures.filter_table import filter_table
@@ -26,4 +26,5 @@ __all__ = [
     "roc",
     "score_densities",
     "shift_heatmaps",
+    "with_band",
 ]

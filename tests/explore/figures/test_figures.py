@@ -47,7 +47,7 @@ MADE = {
 
 
 def test_every_figure_is_made_here() -> None:
-    assert set(MADE) == set(figures.__all__) - {"contact_sheet"}
+    assert set(MADE) == set(figures.__all__) - {"contact_sheet", "with_band"}
 
 
 @pytest.mark.parametrize("name", sorted(MADE))
@@ -72,6 +72,16 @@ def test_a_part_of_the_axis_keeps_the_shares_of_the_whole_group() -> None:
     assert sum(figure.data[0].y) == 50
     assert figure.layout.xaxis.range == (0.0, 0.01)
     assert len(figure.data) == 1  # the line of ID lies outside
+
+
+def test_another_band_takes_the_place_of_the_one_before() -> None:
+    figure = figures.confidence_histogram({"outliers": RNG.random(100)}, (0.3, 0.5), mark=0.7, draggable=True)
+    moved = figures.with_band(figure, (0.1, 0.2), draggable=True)
+    assert moved is figure
+    assert [(shape.x0, shape.x1) for shape in moved.layout.shapes if shape.name == "band"] == [(0.1, 0.2)]
+    assert [(box.x0, box.x1) for box in moved.layout.selections] == [(0.1, 0.2)]
+    assert [note.text for note in moved.layout.annotations if note.name == "band"] == ["band 0.10–0.20"]
+    assert len(moved.layout.shapes) == 2  # the mark stays
 
 
 def test_empty_group_draws_no_bar_and_breaks_nothing() -> None:
