@@ -11,9 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from badood.core.errors import BadConfig
+from badood.core.packed import Int8, Packed, packed
 from badood.core.progress import Progress, Silent
 
 M = TypeVar("M", bound=nn.Module)
+
+CPU_BATCH_GB = 0.25
+"""Larger batches are slower on a CPU: what one layer writes has left the caches before the next reads it."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,13 @@ class Compute:
         device: where tensors live.
         dtype: of autocast; float32 turns it off.
         memory_gb: upper limit for what a batch may take, in GB; batch sizes are cut to it.
+        int8: 8-bit linear layers where inference needs no gradient; on CPUs only.
     """
 
     device: torch.device
     dtype: torch.dtype
     memory_gb: float = 4.0
+    int8: bool = False
 
     def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision in `dtype`, or nothing for float32."""
@@ -47,15 +54,25 @@ class Compute:
         """The module on the device; convolution weights laid out channels-last, which CPU and GPU kernels prefer."""
         return module.to(self.device).to(memory_format=torch.channels_last)
 
-    def inference(self, module: M) -> M:
+    def inference(self, module: M, *, guided: bool = False) -> M:
         """The module placed, in eval mode and without parameter gradients, to be called under `autocast`.
 
-        Weights of linear and convolution layers take `dtype` here, once; autocast would cast them again at every call.
+        Weights of linear and convolution layers take `dtype` here, once; autocast would cast them again at every call. On a CPU in
+        bfloat16 linear layers are packed for oneDNN as well, and timm's attention runs as two products: its fused kernel takes
+        half as long again there.
+
+        Args:
+            guided: gradients of its input will be asked for, so it stays out of 8 bits.
         """
         module = self.place(module).eval().requires_grad_(False)
         for layer in module.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 layer.to(self.dtype)
+        if self.device.type == "cpu" and self.dtype == torch.bfloat16:
+            packed(module, Int8 if self.int8 and not guided else Packed)
+            for layer in module.modules():
+                if hasattr(layer, "fused_attn"):
+                    layer.fused_attn = False
         return module
 
     def put(self, tensor: Tensor) -> Tensor:
@@ -63,8 +80,15 @@ class Compute:
         return tensor.to(self.device, non_blocking=True)
 
     def batch_size(self, bytes_per_row: int, most: int) -> int:
-        """The largest batch, at most `most`, whose rows fit into `memory_gb`; never below 1."""
-        return max(1, min(most, int(self.memory_gb * 2**30) // max(1, bytes_per_row)))
+        """The largest batch, at most `most`, whose rows fit into `memory_gb`, on a CPU into what its caches gain by; never below 1."""
+        limit = min(self.memory_gb, CPU_BATCH_GB) if self.device.type == "cpu" else self.memory_gb
+        return max(1, min(most, int(limit * 2**30) // max(1, bytes_per_row)))
+
+    def peak_memory_mb(self) -> float:
+        """Most memory that tensors took on a GPU, or this process in all on a CPU, so far, in MB."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        return peak_rss_mb()
 
     @torch.inference_mode()
     def map(
@@ -94,7 +118,8 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
 
     Args:
         device: "auto" takes CUDA, then MPS, then the CPU; else a torch device name.
-        precision: "auto" takes bfloat16 where the hardware multiplies it natively, else float32; or "fp32", "bf16".
+        precision: "auto" takes bfloat16 where the hardware multiplies it natively, else float32; or "fp32", "bf16", "int8" (bf16
+            with 8-bit linear layers, on a CPU).
         threads: CPU threads, 0 leaves torch's choice.
     """
     if device == "auto":
@@ -104,7 +129,9 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
     place = torch.device(device)
     if precision == "auto":
         precision = "bf16" if _has_bf16(place) else "fp32"
-    return Compute(place, torch.bfloat16 if precision == "bf16" else torch.float32, memory_gb)
+    if precision == "int8" and place.type != "cpu":
+        raise BadConfig(f"compute.precision is int8, which only CPUs have here, and the device is {device}; take auto or bf16.")
+    return Compute(place, torch.float32 if precision == "fp32" else torch.bfloat16, memory_gb, int8=precision == "int8")
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from badood.config import Decode
-from badood.core.noise import Noise
-from badood.decode.mage import MAGE
+from badood.core.noise import Noise, generator
+from badood.decode.mage import MAGE, masked_hidden
 
 Logits = Callable[[Tensor, float], Tensor]
 """(ids (N, L) int64, weight of the guidance) -> (U, K) float32 guided logits of the U masked positions of all rows, in order."""
@@ -73,7 +74,8 @@ def decode_codes(mage: MAGE, z: Tensor, cfg: Decode, noise: Noise) -> Tensor:
         (N, L) int64 codes.
     """
     blank = torch.full((len(z), mage.length), mage.mask_id, device=z.device)
-    for step in decoding_steps(mage_logits(mage, z), RowDraws(noise), cfg, blank, mage.mask_id):
+    kept = partial(as_in_training, drop_rate=mage.cfg.mask_rate[0]) if cfg.spare_masked else None
+    for step in decoding_steps(mage_logits(mage, z, kept), RowDraws(noise), cfg, blank, mage.mask_id):
         ids = step.ids
     return ids
 
@@ -109,7 +111,7 @@ def decoding_steps(
     ids = blank
     for step in range(cfg.steps):
         unknown = ids == mask_id
-        probabilities = logits(ids, guidance_at(step, cfg)).softmax(dim=1)
+        probabilities = (logits(ids, guidance_at(step, cfg)) / cfg.code_temperature).softmax(dim=1)
         drawn = draws.ids(probabilities, unknown, step)
         known = torch.full(ids.shape, torch.inf, device=ids.device)
         chosen = known.masked_scatter(unknown, probabilities.gather(1, drawn[:, None]))
@@ -120,11 +122,17 @@ def decoding_steps(
         ids = ids.masked_fill(masked, mask_id)
 
 
-def mage_logits(mage: MAGE, z: Tensor) -> Logits:
-    """Logits of MAGE under (N, dim) representations; the conditional and the unconditional half run as one batch."""
+def mage_logits(mage: MAGE, z: Tensor, kept: Callable[[Tensor], Tensor] | None = None) -> Logits:
+    """Logits of MAGE under (N, dim) representations; the conditional and the unconditional half run as one batch.
+
+    Args:
+        kept: (N, L) bool, masked -> (N, K) int64 positions that the encoder sees; none = all, as the original.
+    """
 
     def hidden(ids: Tensor, condition: Tensor) -> Tensor:
         unknown = ids == mage.mask_id
+        if kept is not None:
+            return masked_hidden(mage, ids, condition, kept(unknown), unknown)[unknown]
         return mage.decode(mage.encode(mage.embed(ids, condition)), unknown)[:, 1:][unknown]
 
     def logits(ids: Tensor, weight: float) -> Tensor:
@@ -135,6 +143,18 @@ def mage_logits(mage: MAGE, z: Tensor) -> Logits:
         return guided(conditional, unconditional, weight)
 
     return logits
+
+
+def as_in_training(unknown: Tensor, drop_rate: float) -> Tensor:
+    """Positions that the encoder sees where it is spared as many masked ones as in training: (N, L) bool -> (N, K) int64.
+
+    All known positions are among them; masked ones fill up to the share of `1 - drop_rate`, always the same ones first.
+    """
+    length = unknown.shape[1]
+    order = torch.randperm(length, generator=generator("kept positions", length)).to(unknown.device)
+    most_known = int((~unknown).sum(dim=1).max())
+    seen = max(most_known, length - math.ceil(length * drop_rate))
+    return (unknown * length + order).argsort(dim=1)[:, :seen].sort(dim=1).values
 
 
 def guided(conditional: Tensor, unconditional: Tensor, weight: float) -> Tensor:

@@ -54,7 +54,7 @@ class Models:
     @cached_property
     def rdm(self) -> RDM:
         """Denoiser of z0."""
-        return self.compute.inference(load_rdm(weights_path(self.cfg, "rdm"), self.cfg.rdm, self.cfg.encoder.dim))
+        return self.compute.inference(load_rdm(weights_path(self.cfg, "rdm"), self.cfg.rdm, self.cfg.encoder.dim), guided=True)
 
     @cached_property
     def vqgan(self) -> VQGAN:

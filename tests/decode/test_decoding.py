@@ -12,7 +12,7 @@ from badood.core.training import fit
 from badood.data import dataset
 from badood.decode import decode_images
 from badood.decode.mage import MAGE, mage_loss
-from badood.decode.parallel_decoding import decode_codes, guidance_at, inverse_cdf, still_masked, temperature_at
+from badood.decode.parallel_decoding import as_in_training, decode_codes, guidance_at, inverse_cdf, still_masked, temperature_at
 from badood.decode.vqgan import VQGAN, tokenizer_loss
 
 FP32 = choose("cpu", "fp32")
@@ -123,3 +123,20 @@ def test_inverse_cdf_draws_in_proportion() -> None:
     probabilities = torch.tensor([0.5, 0.0, 0.3, 0.2]).repeat(10_000, 1)
     drawn = inverse_cdf(probabilities, (torch.arange(10_000) + 0.5) / 10_000)
     assert torch.bincount(drawn, minlength=4).tolist() == pytest.approx([5000, 0, 3000, 2000], abs=2)
+
+
+def test_the_encoder_sees_all_known_positions_and_as_many_masked_ones_as_in_training() -> None:
+    unknown = torch.ones(3, 16, dtype=torch.bool)
+    unknown[1, :3] = unknown[2, :11] = False
+    kept = as_in_training(unknown, 0.5)
+    assert kept.shape == (3, 11)
+    assert all(set(range(known)) <= set(row.tolist()) for known, row in zip((0, 3, 11), kept, strict=True))
+    assert as_in_training(unknown[:2], 0.5).shape == (2, 8)
+    assert all(len(set(row.tolist())) == len(row) for row in kept)
+
+
+def test_sparing_masked_tokens_still_decodes_the_picture(mage: MAGE, pictures: tuple[Tensor, Tensor], cfg: Config) -> None:
+    codes, z = pictures
+    spared = cfg.decode.model_copy(update={"spare_masked": True})
+    got = decode_codes(mage, z[:4], spared, Noise(0, np.arange(4)))
+    assert (got == codes[:4]).float().mean() > 0.9
