@@ -48,21 +48,34 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The summary as the README shows it: percent, mean ± standard deviation."""
+    """The summary as the README shows it: percent, mean ± standard deviation over the seeds whose band keeps anything."""
     lines = [
-        "| filter | kept | overlap with ID | FPR95 ↓ | AUROC ↑ | AUPR ↑ | ID accuracy ↑ |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| filter | seeds | kept | overlap with ID | FPR95 ↓ | AUROC ↑ | AUPR ↑ | ID accuracy ↑ |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
+    used = table[table["kept"] > 0].groupby("filter").size()
     for name, row in summarise(table).iterrows():
-        figures = [f"{100 * row[key]['mean']:.2f} ± {100 * row[key]['std']:.2f}" for key in ("overlap", *COLUMNS)]
-        lines.append(f"| {name} | {row['kept']['mean']:,.0f} | " + " | ".join(figures) + " |")
+        figures = [_figure(row[key]["mean"], row[key]["std"]) for key in ("overlap", *COLUMNS)]
+        lines.append(f"| {name} | {used.get(name, 0)} | {row['kept']['mean']:,.0f} | " + " | ".join(figures) + " |")
     return "\n".join(lines) + "\n"
 
 
-def write(cfg: Config, table: pd.DataFrame, folder: Path = CHECKOUT / "results") -> Path:
-    """Write the raw rows as JSON and the summary as Markdown; returns the Markdown file."""
-    write_json(folder / f"filters-{cfg.preset}.json", table.to_dict("records"))
-    path = folder / f"filters-{cfg.preset}.md"
+def _figure(mean: float, std: float) -> str:
+    """Percent; without a deviation where one seed has a figure, a dash where none has."""
+    if pd.isna(mean):
+        return "–"
+    return f"{100 * mean:.2f}" if pd.isna(std) else f"{100 * mean:.2f} ± {100 * std:.2f}"
+
+
+def write(cfg: Config, table: pd.DataFrame, label: str = "", folder: Path = CHECKOUT / "results") -> Path:
+    """Write the raw rows as JSON and the summary as Markdown; returns the Markdown file.
+
+    Args:
+        label: names a variant of the preset; it is added to the names of the files.
+    """
+    name = "-".join(filter(None, ("filters", cfg.preset, label)))
+    write_json(folder / f"{name}.json", table.to_dict("records"))
+    path = folder / f"{name}.md"
     with atomic_file(path) as part:
         part.write_text(f"Preset {cfg.preset}, {table['seed'].nunique()} seeds, mean over the OOD sets, percent.\n\n{markdown(table)}")
     return path
