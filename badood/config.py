@@ -166,6 +166,7 @@ class Decode(Settings):
     steps: Count = Field(20, description="Parallel decoding steps.")
     guidance: float = Field(3.0, ge=0, description="Classifier-free guidance at the last step; grows linearly. RCG: cfg.")
     temperature: float = Field(6.0, ge=0, description="Choice temperature. RCG: 6.0 for B, 11.0 for L.")
+    code_temperature: float = Field(1.0, gt=0, description="Divides the logits from which codes are drawn. RCG: 1.")
     spare_masked: bool = Field(
         False, description="Keep masked tokens from MAGE's encoder as in its training: faster; the original shows it all of them."
     )

@@ -74,8 +74,7 @@ def decode_codes(mage: MAGE, z: Tensor, cfg: Decode, noise: Noise) -> Tensor:
         (N, L) int64 codes.
     """
     blank = torch.full((len(z), mage.length), mage.mask_id, device=z.device)
-    kept = partial(as_in_training, drop_rate=mage.cfg.mask_rate[0]) if cfg.spare_masked else None
-    for step in decoding_steps(mage_logits(mage, z, kept), RowDraws(noise), cfg, blank, mage.mask_id):
+    for step in decoding_steps(mage_logits(mage, z, seen_positions(mage, cfg)), RowDraws(noise), cfg, blank, mage.mask_id):
         ids = step.ids
     return ids
 
@@ -143,6 +142,11 @@ def mage_logits(mage: MAGE, z: Tensor, kept: Callable[[Tensor], Tensor] | None =
         return guided(conditional, unconditional, weight)
 
     return logits
+
+
+def seen_positions(mage: MAGE, cfg: Decode) -> Callable[[Tensor], Tensor] | None:
+    """Which positions the encoder sees under the settings, as `mage_logits` takes it."""
+    return partial(as_in_training, drop_rate=mage.cfg.mask_rate[0]) if cfg.spare_masked else None
 
 
 def as_in_training(unknown: Tensor, drop_rate: float) -> Tensor:
