@@ -11,7 +11,7 @@ from badood.core.artefacts import home
 from badood.explore.finished import Finished
 from badood.store import jobs, open_database
 
-expect.set_options(timeout=30_000)  # a machine that trains meanwhile answers late
+expect.set_options(timeout=90_000)  # a machine that trains meanwhile answers late
 
 
 @pytest.fixture

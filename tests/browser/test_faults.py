@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from app.browsing import CHROMIUM, served
+from badood.config import load_config
 from badood.core.artefacts import home
 from badood.explore.finished import Finished
+from badood.jobs import queue
 from badood.store import jobs, open_database
 
 pytestmark = [
@@ -24,20 +26,20 @@ def test_a_killed_dashboard_and_a_killed_worker_lose_nothing(small_run: Finished
     jobs.leave(database, jobs.own_id())  # the worker that the fixture entered is none
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(60_000)
-    at_work = page.get_by_text(re.compile("Sweep over all bands: sweep"))
+    at_work = page.get_by_text(re.compile("Run: (starting|encode|synthesise|decode|detect)"))
+    job = queue.submit("run", {"config": load_config("miniworld").model_dump(mode="json"), "name": "long"}, "long")
 
     with served(home()) as (url, dashboard):
-        page.goto(f"{url}/band?run=small")
-        page.get_by_role("button", name="Sweep all bands").click()
+        page.goto(url)
         expect(at_work).to_be_visible()
         dashboard.kill()
 
     with served(home()) as (url, _):
-        page.goto(f"{url}/band?run=small")
+        page.goto(url)
         expect(at_work).to_be_visible()
-        (job,) = jobs.listed(database, kinds=["sweep"])
         (worker,) = jobs.alive_workers(database)
-        assert (job.state, job.worker_id) == ("running", worker.id)
+        running = jobs.get(database, job.id)
+        assert (running.state, running.worker_id) == ("running", worker.id)
 
         # the page says what happened and starts another worker, which goes on when it is told to
         os.kill(worker.pid, signal.SIGKILL)

@@ -17,6 +17,13 @@ pytestmark = [
 ]
 
 
+AHEAD = """ids => {
+  const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+  return ids.every((id) => loaded.some((name) => name.includes(`/outlier-${id}?`)));
+}"""
+"""Whether the browser has fetched the images of these outliers."""
+
+
 @pytest.fixture
 def page(address: str, browser: Browser) -> Page:
     opened = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True, base_url=address)
@@ -97,3 +104,10 @@ def test_pages_of_the_grid_follow_one_another(page: Page, small_run: Finished) -
     tiles = page.locator(".tile")
     expect(tiles).to_have_count(len(last))
     assert [int(tile.get_attribute("data-id") or -1) for tile in tiles.all()] == last
+
+    # the keys turn pages too, and a page that comes next was fetched before
+    tiles.first.focus()
+    page.keyboard.press("PageUp")
+    expect(tiles).to_have_count(60)
+    assert int(tiles.first.get_attribute("data-id") or -1) == small_run.outliers.page(limit=1)["outlier_id"][0]
+    page.wait_for_function(AHEAD, arg=last)
