@@ -259,9 +259,10 @@ def experiment(
     dataset: DataSet = None,
     settings: Set = None,
     seeds: Annotated[int, typer.Option(min=2, max=100, help="Detector seeds; mean and standard deviation are over these.")] = 5,
+    label: Annotated[str, typer.Option(help="Name of a variant made with --set, added to the names of the files.")] = "",
     json: Json = False,
 ) -> None:
-    """The filter experiment (paper Table 2) over several seeds; writes results/filters-PRESET.json and .md, which the README quotes."""
+    """The filter experiment (paper Table 2) over several seeds; writes results/filters-PRESET-LABEL.json and .md."""
     from badood.benchmark.filter_experiment import run_experiment, write
 
     cfg, progress = load_config(preset, settings or [], data, dataset), Terminal()
@@ -269,7 +270,7 @@ def experiment(
         table = run_experiment(cfg, seeds, progress)
     finally:
         progress.close()
-    written = write(cfg, table)
+    written = write(cfg, table, label)
     print(as_json(table.to_dict("records")) if json else written.read_text())
 
 
@@ -326,6 +327,32 @@ def conformance(
                 print(f"{result.case}: {result.status}: {result.reason}")
     if any(result.status == "fail" for result in results):
         raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    sizes: Annotated[list[str] | None, typer.Option("--size", help="small, B or L. Repeatable; all without.")] = None,
+    stages: Annotated[list[str] | None, typer.Option("--stage", help="encode, synthesise or decode. Repeatable; all without.")] = None,
+    images: Annotated[int, typer.Option(min=1, help="Images timed; the table scales to 100.")] = 4,
+    plain_images: Annotated[int, typer.Option(min=1, help="Images timed on the plain path.")] = 1,
+    steps: Annotated[int, typer.Option(min=0, help="Decoding steps timed, scaled to the preset's; 0 = all of them.")] = 4,
+    repeats: Annotated[int, typer.Option(min=1, help="Timings of which the median is taken.")] = 3,
+    cpu_time: Annotated[bool, typer.Option("--cpu-time", help="Processor time, for a machine that does other work as well.")] = False,
+    save: Annotated[bool, typer.Option("--save", help="Write results/speed.json and results/speed.md.")] = False,
+    json: Json = False,
+) -> None:
+    """Time encode, synthesise and decode per 100 images beside a plain float32 path, with random weights."""
+    from badood.benchmark import speed
+
+    load = speed.Load(repeats=repeats, images=images, plain_images=plain_images, steps=steps, cpu_time=cpu_time)
+    progress = Terminal()
+    try:
+        result = speed.bench(speed.chosen_sizes(sizes or []), speed.chosen_stages(stages or []), load, progress)
+    finally:
+        progress.close()
+    if save:
+        speed.write(result)
+    print(as_json(result) if json else speed.markdown(result))
 
 
 def _print_filters(record: dict[str, Any]) -> None:

@@ -1,10 +1,12 @@
 """Where and how tensors are computed: device, dtype, batch sizes. Nothing outside this file names a device or a dtype."""
 
+import re
 import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -70,9 +72,7 @@ class Compute:
                 layer.to(self.dtype)
         if self.device.type == "cpu" and self.dtype == torch.bfloat16:
             packed(module, Int8 if self.int8 and not guided else Packed)
-            for layer in module.modules():
-                if hasattr(layer, "fused_attn"):
-                    layer.fused_attn = False
+            unfuse_attention(module)
         return module
 
     def put(self, tensor: Tensor) -> Tensor:
@@ -83,6 +83,11 @@ class Compute:
         """The largest batch, at most `most`, whose rows fit into `memory_gb`, on a CPU into what its caches gain by; never below 1."""
         limit = min(self.memory_gb, CPU_BATCH_GB) if self.device.type == "cpu" else self.memory_gb
         return max(1, min(most, int(limit * 2**30) // max(1, bytes_per_row)))
+
+    def wait(self) -> None:
+        """Until the device has done what it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def peak_memory_mb(self) -> float:
         """Most memory that tensors took on a GPU, or this process in all on a CPU, so far, in MB."""
@@ -111,6 +116,13 @@ class Compute:
             results.append((out.float() if out.is_floating_point() else out).cpu())
             progress.update(stage, min(first + batch_size, len(rows)), len(rows))
         return torch.cat(results)
+
+
+def unfuse_attention(module: nn.Module) -> None:
+    """Have timm's attention layers compute two products and a softmax in the place of a fused kernel."""
+    for layer in module.modules():
+        if hasattr(layer, "fused_attn"):
+            layer.fused_attn = False  # type: ignore[assignment]
 
 
 def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memory_gb: float = 4.0) -> Compute:
@@ -142,5 +154,8 @@ def _has_bf16(device: torch.device) -> bool:
 
 def peak_rss_mb() -> float:
     """Largest resident memory of this process so far, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
+        return int(found.group(1)) / 2**10  # unlike getrusage's, not that of the process it was forked from
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -42,12 +42,12 @@ class _InputGradient(torch.autograd.Function):
     """A packed layer in a graph; it keeps no activation."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: Packed) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, layer: Packed) -> Tensor:
         ctx.layer = layer
         return layer.product(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return ctx.layer.product_back(gradient), None
 
 

@@ -1,0 +1,299 @@
+"""How fast encoding, synthesis and decoding are here, beside a plain path: `python -m badood bench`.
+
+Weights are random: what is timed depends on sizes alone. Few images are timed and scaled to 100; the tables say how many.
+The plain path is the original's arithmetic as one would write it down: float32, ordinary layers, attention as two products
+and a softmax, the halves of the guidance one after the other, one image after another, logits at every position.
+"""
+
+import multiprocessing
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from badood.benchmark import plain
+from badood.config import CHECKOUT, Config, load_config
+from badood.core.artefacts import atomic_file, write_json
+from badood.core.compute import Compute, choose
+from badood.core.errors import BadInput
+from badood.core.noise import Noise
+from badood.core.progress import Progress, Silent
+from badood.decode import decode_images
+from badood.decode.mage import MAGE
+from badood.decode.parallel_decoding import guidance_at, mage_logits, seen_positions
+from badood.decode.vqgan import VQGAN
+from badood.encode.features import Encoder, encode, prepare, standardise
+from badood.synthesise import synthesiser
+from badood.synthesise.rdm import RDM
+
+Stage = Literal["encode", "synthesise", "decode"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+SIZES = {"small": "miniworld", "B": "imagenet100-b", "L": "imagenet100"}
+"""The preset whose sizes are timed."""
+MODES: dict[Stage, dict[str, list[str]]] = {
+    "encode": {"default": [], "int8": ["compute.precision=int8"]},
+    "synthesise": {"default": []},
+    "decode": {
+        "default": [],
+        "spare_masked": ["decode.spare_masked=true"],
+        "int8": ["compute.precision=int8"],
+        "int8, spare_masked": ["compute.precision=int8", "decode.spare_masked=true"],
+    },
+}
+"""Settings of every way to run a stage; all but the first are opt-in."""
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is timed.
+
+    Attributes:
+        repeats: timings of which the median is taken.
+        images: images of the product's path in encode and decode; synthesis always has 100 embeddings.
+        plain_images: images of the plain path.
+        steps: decoding steps of both; 0 = all of the preset.
+        cpu_time: processor time of all threads in the place of wall time, for a machine that does other work as well.
+    """
+
+    repeats: int = 3
+    images: int = 4
+    plain_images: int = 1
+    steps: int = 4
+    cpu_time: bool = False
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One row of the table.
+
+    Attributes:
+        size, stage, mode: what was timed.
+        seconds: for 100 images, scaled from those timed; plain_seconds: of the plain path, likewise.
+        ratio: plain_seconds / seconds.
+        peak_mb: most memory of the product's path, the process with its networks included.
+        agreement: share of results that equal the plain path's: greedy tokens of every masked position for decode, given the
+            same tokens; elsewhere 1 - relative L2 difference.
+        timed: what was really timed.
+    """
+
+    size: str
+    stage: Stage
+    mode: str
+    seconds: float
+    plain_seconds: float
+    ratio: float
+    peak_mb: float
+    agreement: float
+    timed: str
+
+
+def bench(sizes: Sequence[str], stages: Sequence[Stage], load: Load, progress: Progress | None = None) -> dict[str, Any]:
+    """Time every stage at every size, each in a process of its own, so that peaks of memory do not mix.
+
+    Returns:
+        machine: what it ran on; weights: "random"; rows: a `Timing` each, as plain data.
+    """
+    progress = progress or Silent()
+    rows: list[dict[str, Any]] = []
+    cells = [(size, stage, mode) for size in sizes for stage in stages for mode in MODES[stage]]
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for done, cell in enumerate(cells, start=1):
+            rows.append(asdict(pool.apply(measure, (*cell, load))))
+            progress.update("bench", done, len(cells))
+    return {"machine": machine(), "weights": "random", "load": asdict(load), "rows": rows}
+
+
+def chosen_sizes(names: Sequence[str]) -> list[str]:
+    """Known sizes; all for none given.
+
+    Raises:
+        BadInput: one is unknown.
+    """
+    return _chosen("size", names, list(SIZES))
+
+
+def chosen_stages(names: Sequence[str]) -> list[Stage]:
+    """Known stages; all for none given.
+
+    Raises:
+        BadInput: one is unknown.
+    """
+    return _chosen("stage", names, list(STAGES))
+
+
+def _chosen(kind: str, names: Sequence[str], known: list[Any]) -> list[Any]:
+    for name in names:
+        if name not in known:
+            raise BadInput(f"no {kind} {name!r} to time: give one of {', '.join(known)}.")
+    return list(names) or known
+
+
+def machine() -> dict[str, Any]:
+    """Processor, threads, device and dtype."""
+    compute = choose()
+    name = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else _processor()
+    return {"device": compute.device.type, "name": name, "threads": torch.get_num_threads(), "dtype": str(compute.dtype).split(".")[1]}
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
+
+
+def measure(size: str, stage: Stage, mode: str, load: Load) -> Timing:
+    """One cell of the table, in this process."""
+    torch.manual_seed(0)
+    cfg = load_config(SIZES[size], [*MODES[stage][mode], *([f"decode.steps={load.steps}"] if load.steps else [])])
+    return TIMED[stage](cfg, load, size, mode)
+
+
+def median_seconds(work: Callable[[], object], compute: Compute, load: Load, repeats: int | None = None) -> float:
+    """Median time of `work`, on the clock of `load`; the median forgives a first call that takes longer."""
+    clock = time.process_time if load.cpu_time else time.perf_counter
+    seconds = []
+    for _ in range(repeats or load.repeats):
+        start = clock()
+        work()
+        compute.wait()
+        seconds.append(clock() - start)
+    return statistics.median(seconds)
+
+
+def randomised(module: M) -> M:
+    """Layers that start at zero get weights, so that every layer matters."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear) and not layer.weight.any():
+            nn.init.xavier_uniform_(layer.weight)
+    return module.eval().requires_grad_(False)
+
+
+def _compute(cfg: Config) -> Compute:
+    wish = cfg.compute
+    return choose(wish.device, wish.precision, wish.threads, wish.memory_gb)
+
+
+def _closeness(got: Tensor, expected: Tensor) -> float:
+    return 1 - float((got.cpu() - expected.cpu()).norm() / expected.norm())
+
+
+def _encode(cfg: Config, load: Load, size: str, mode: str) -> Timing:
+    compute, encoder = _compute(cfg), randomised(Encoder(cfg.encoder))
+    pixels = torch.randint(0, 256, (load.images, 3, cfg.data.image_size, cfg.data.image_size), dtype=torch.uint8)
+    few = pixels[: load.plain_images]
+    copy = plain.ordinary(encoder, compute)
+
+    def one_by_one() -> Tensor:
+        return torch.cat([standardise(copy(prepare(compute.put(image[None]), encoder.image_size))) for image in few])
+
+    with torch.no_grad():
+        slow, expected = median_seconds(one_by_one, compute, load), one_by_one()
+    fast = compute.inference(encoder)
+    seconds = median_seconds(lambda: encode(fast, pixels, compute), compute, load)
+    closeness = _closeness(encode(fast, few, compute), expected)
+    timed = f"{load.images} images; plain {load.plain_images}"
+    return _row(size, "encode", mode, seconds / load.images, slow / load.plain_images, compute, closeness, timed)
+
+
+def _synthesise(cfg: Config, load: Load, size: str, mode: str) -> Timing:
+    compute, rdm = _compute(cfg), randomised(RDM.of(cfg.rdm, cfg.encoder.dim))
+    z0 = compute.put(standardise(torch.randn(100, cfg.encoder.dim)))
+    labels, noise = compute.put(torch.zeros(100, dtype=torch.int64)), Noise(0, np.arange(100))
+    method = synthesiser.make("minority", {**cfg.synthesise.params, "scale": 0.05})
+    copy = plain.ordinary(rdm, compute)
+
+    def one_by_one() -> Tensor:
+        return torch.cat([plain.minority(copy, z0[i : i + 1], method, noise.take(slice(i, i + 1))) for i in range(load.plain_images)])
+
+    slow = median_seconds(one_by_one, compute, load)
+    batched = median_seconds(lambda: plain.minority(copy, z0, method, noise), compute, load, repeats=1)
+    expected = one_by_one()
+    fast = compute.inference(rdm, guided=True)
+
+    def all_at_once() -> Tensor:
+        with compute.autocast():
+            return method.sample(z0, labels, fast, noise)
+
+    seconds, got = median_seconds(all_at_once, compute, load), all_at_once()
+    timed = f"100 embeddings; plain {load.plain_images}, and in one batch of 100: {batched:.1f} s, {batched / seconds:.1f} times as long"
+    closeness = _closeness(got[: load.plain_images], expected)
+    return _row(size, "synthesise", mode, seconds / 100, slow / load.plain_images, compute, closeness, timed)
+
+
+def _decode(cfg: Config, load: Load, size: str, mode: str) -> Timing:
+    compute = _compute(cfg)
+    side = cfg.tokenizer.image_size >> (len(cfg.tokenizer.multipliers) - 1)
+    mage = randomised(MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=side, dim=cfg.encoder.dim))
+    vqgan = VQGAN.of(cfg.tokenizer).eval().requires_grad_(False)
+    z, noise = standardise(torch.randn(load.images, cfg.encoder.dim)), Noise(0, np.arange(load.images))
+    copies = plain.ordinary(mage, compute), plain.ordinary(vqgan, compute)
+    few = compute.put(z[: load.plain_images])
+    with torch.no_grad():
+        slow = median_seconds(lambda: plain.decode(*copies, few, cfg.decode, noise), compute, load)
+        fast = compute.inference(mage), compute.inference(vqgan)
+        agreement = _greedy_agreement(copies[0], fast[0], cfg, few[:1], compute)
+    seconds = median_seconds(lambda: decode_images(*fast, z, cfg.decode, noise=noise, compute=compute), compute, load)
+    scale = load_config(SIZES[size]).decode.steps / cfg.decode.steps
+    timed = f"{load.images} images, {cfg.decode.steps} steps; plain {load.plain_images}; times {scale:g} for all steps"
+    return _row(size, "decode", mode, scale * seconds / load.images, scale * slow / load.plain_images, compute, agreement, timed)
+
+
+def _greedy_agreement(copy: MAGE, fast: MAGE, cfg: Config, z: Tensor, compute: Compute) -> float:
+    """Share of the masked positions whose likeliest code is the same, over three stages of a decoding, given the same tokens."""
+    kept = seen_positions(fast, cfg.decode)
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, cfg.tokenizer.codes, (len(z), copy.length), generator=draw)
+    same = []
+    for step in (0, cfg.decode.steps // 2, cfg.decode.steps - 1):
+        share = np.cos(np.pi / 2 * step / cfg.decode.steps)
+        unknown = torch.rand(ids.shape, generator=draw) < share
+        given = compute.put(ids.masked_fill(unknown, copy.mask_id))
+        weight = guidance_at(step, cfg.decode)
+        expected = plain.guided_logits(copy, given, z, weight)[given == copy.mask_id].argmax(dim=1)
+        with compute.autocast():
+            got = mage_logits(fast, z, kept)(given, weight).argmax(dim=1)
+        same.append(got == expected)
+    return float(torch.cat(same).float().mean())
+
+
+def _row(size: str, stage: Stage, mode: str, seconds: float, slow: float, compute: Compute, agreement: float, timed: str) -> Timing:
+    return Timing(size, stage, mode, 100 * seconds, 100 * slow, slow / seconds, compute.peak_memory_mb(), agreement, timed)
+
+
+TIMED: dict[Stage, Callable[[Config, Load, str, str], Timing]] = {"encode": _encode, "synthesise": _synthesise, "decode": _decode}
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The table as the README shows it."""
+    place = result["machine"]
+    lines = [
+        f"{place['name']}, {place['threads']} threads, {place['device']}, {place['dtype']}; random weights; per 100 images, "
+        f"{'processor time' if result['load']['cpu_time'] else 'wall time'}, median of {result['load']['repeats']}, "
+        "scaled from what was timed.",
+        "",
+        "| size | stage | mode | s | plain s | plain / s | peak MB | agreement | timed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in result["rows"]:
+        figures = (
+            f"{row['seconds']:,.1f} | {row['plain_seconds']:,.1f} | {row['ratio']:.1f} | {row['peak_mb']:,.0f} | {row['agreement']:.3f}"
+        )
+        lines.append(f"| {row['size']} | {row['stage']} | {row['mode']} | {figures} | {row['timed']} |")
+    return "\n".join(lines) + "\n"
+
+
+def write(result: dict[str, Any], folder: Path = CHECKOUT / "results") -> Path:
+    """Write speed.json and speed.md; returns the latter."""
+    write_json(folder / "speed.json", result)
+    path = folder / "speed.md"
+    with atomic_file(path) as part:
+        part.write_text(markdown(result))
+    return path
