@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app import asking, thumbnails
-from app.workers import companion, ensure_worker
+from app.workers import companion, dismiss_worker, ensure_worker
 from badood.core.artefacts import atomic_file, home
 from badood.core.errors import BadInput
 from badood.explore.finished import Finished
@@ -30,11 +30,10 @@ _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 @asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
     """A worker is there as long as the dashboard is; one that still works when the dashboard ends finishes its job."""
-    worker = ensure_worker()
+    ensure_worker()
     yield
     asking.close()
-    if worker is not None:
-        worker.leave_when_done()
+    dismiss_worker()
 
 
 def outlier_url(found: Finished, outlier_id: int) -> str:

@@ -1,9 +1,14 @@
 """The processes beside the dashboard: a worker for long jobs, a companion for quick answers."""
 
+import threading
 from functools import lru_cache
 
 from badood.jobs.companion import Companion
 from badood.jobs.worker import StartedWorker, start_if_none
+
+_starting = threading.Lock()
+_started: list[StartedWorker] = []
+"""The newest worker of this dashboard, if it ever had to start one."""
 
 
 @lru_cache(maxsize=1)
@@ -12,6 +17,17 @@ def companion() -> Companion:
     return Companion()
 
 
-def ensure_worker() -> StartedWorker | None:
-    """Start a worker if none is alive; None where one was."""
-    return start_if_none()
+def ensure_worker() -> None:
+    """Start a worker if none is alive. One that was started and has not said yet that it is there counts as alive."""
+    with _starting:
+        if _started and _started[-1].process.poll() is None:
+            return
+        fresh = start_if_none()
+        if fresh is not None:
+            _started[:] = [fresh]
+
+
+def dismiss_worker() -> None:
+    """Let the worker that this dashboard started finish what it does, and go."""
+    for worker in _started:
+        worker.leave_when_done()

@@ -7,15 +7,18 @@ import time
 import streamlit as st
 
 _JS = """
-export default function ({ data, setTriggerValue }) {
-  const timer = setTimeout(() => setTriggerValue("due", data.turn), data.after);
-  return () => clearTimeout(timer);
+export default function ({ data, parentElement, setTriggerValue }) {
+  clearInterval(parentElement.again);
+  // again and again, for what is asked while the page is drawn may be lost
+  const timer = setInterval(() => setTriggerValue("due", Date.now()), data.after);
+  parentElement.again = timer;
+  return () => clearInterval(timer);
 }
 """
 
 
 def again(after: float, *, key: str) -> None:
-    """Draw the fragment that this is called in once more.
+    """Draw the fragment that this is called in once more; without another call in it, once and for all.
 
     Args:
         after: seconds. key: of this component.

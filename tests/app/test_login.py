@@ -1,5 +1,6 @@
 """The login: absent unless a provider is configured, and then in front of everything."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 PAGE = """
@@ -10,15 +11,24 @@ st.write("inside")
 """
 
 
-def test_without_a_provider_everybody_is_let_in() -> None:
+def shown() -> tuple[list[str], list[str]]:
+    """Texts and buttons of a page behind the login."""
     test = AppTest.from_string(PAGE).run()
-    assert test.markdown[0].value == "inside"
-    assert not test.button
+    assert not test.exception
+    return [text.value for text in test.markdown], [button.label for button in test.button]
 
 
-def test_with_a_provider_a_stranger_is_asked_to_log_in() -> None:
-    test = AppTest.from_string(PAGE)
-    test.secrets["auth"] = {"redirect_uri": "http://localhost/oauth2callback", "cookie_secret": "x", "client_id": "y"}
-    test.run()
-    assert [button.label for button in test.button] == ["Log in"]
-    assert "inside" not in [text.value for text in test.markdown]
+def test_without_a_provider_everybody_is_let_in() -> None:
+    assert shown() == (["inside"], [])
+
+
+def test_with_a_provider_a_stranger_is_asked_to_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.user", {"is_logged_in": False})
+    texts, buttons = shown()
+    assert buttons == ["Log in"]
+    assert "inside" not in texts
+
+
+def test_who_logged_in_is_let_in_and_can_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.user", {"is_logged_in": True, "email": "ada@example.org"})
+    assert shown() == (["inside"], ["Log out"])
