@@ -10,6 +10,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -104,9 +105,10 @@ def bench(sizes: Sequence[str], stages: Sequence[Stage], load: Load, progress: P
     progress = progress or Silent()
     rows: list[dict[str, Any]] = []
     cells = [(size, stage, mode) for size in sizes for stage in stages for mode in MODES[stage]]
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+    # an executor, not a Pool: a process that dies, for want of memory say, ends the bench instead of hanging it
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         for done, cell in enumerate(cells, start=1):
-            rows.append(asdict(pool.apply(measure, (*cell, load))))
+            rows.append(asdict(pool.submit(measure, *cell, load).result()))
             progress.update("bench", done, len(cells))
     return {"machine": machine(), "weights": "random", "load": asdict(load), "rows": rows}
 

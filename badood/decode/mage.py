@@ -50,7 +50,10 @@ class Head(nn.Module):
 
     def forward(self, hidden: Tensor, words: Tensor) -> Tensor:
         """(..., inputs) and a table (K, width) -> (..., K)."""
-        return self.ln(F.gelu(self.fc(hidden))) @ words.T + self.bias[0, 0, : len(words)]
+        hidden = F.gelu(self.fc(hidden))
+        # in bfloat16 a logit of 10 would be rounded to steps of 0.06, more than what parts the likeliest codes
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self.ln(hidden.float()) @ words.float().T + self.bias[0, 0, : len(words)]
 
 
 class MAGE(nn.Module):
