@@ -6,7 +6,6 @@ and a softmax, the halves of the guidance one after the other, one image after a
 """
 
 import multiprocessing
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -141,14 +140,12 @@ def _chosen(kind: str, names: Sequence[str], known: list[Any]) -> list[Any]:
 def machine() -> dict[str, Any]:
     """Processor, threads, device and dtype."""
     compute = choose()
-    name = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else _processor()
-    return {"device": compute.device.type, "name": name, "threads": torch.get_num_threads(), "dtype": str(compute.dtype).split(".")[1]}
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
+    return {
+        "device": compute.device.type,
+        "name": compute.device_name(),
+        "threads": torch.get_num_threads(),
+        "dtype": str(compute.dtype).split(".")[1],
+    }
 
 
 def measure(size: str, stage: Stage, mode: str, load: Load) -> Timing:

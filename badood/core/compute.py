@@ -1,5 +1,6 @@
 """Where and how tensors are computed: device, dtype, batch sizes. Nothing outside this file names a device or a dtype."""
 
+import platform
 import re
 import resource
 import sys
@@ -88,6 +89,14 @@ class Compute:
         """Until the device has done what it was given."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+    def device_name(self) -> str:
+        """What the device is called by its maker, as far as the system tells."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        cpuinfo = Path("/proc/cpuinfo")
+        lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+        return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
 
     def peak_memory_mb(self) -> float:
         """Most memory that tensors took on a GPU, or this process in all on a CPU, so far, in MB."""
