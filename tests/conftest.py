@@ -23,6 +23,15 @@ def test_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def reference(test_data: Path) -> Path:
+    """The folder of tensors and checkpoints recorded from the original implementations; skips where there is none."""
+    folder = test_data / "reference"
+    if not folder.is_dir():
+        pytest.skip(f"no recorded tensors at {folder}")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests out of the user's store."""

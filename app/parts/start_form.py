@@ -39,7 +39,7 @@ def start_form() -> None:
         "Start the run", type="primary", icon=":material/play_arrow:", key="start run", disabled=source != _DATA[0] and not folder
     ):
         try:
-            _submit(load_config(chosen, overrides + _own_data(folder), folder), called.strip())
+            _submit(load_config(chosen, overrides, folder, "folder" if folder else None), called.strip())
         except BadOODError as error:
             st.error(str(error), icon=":material/error:")
 
@@ -58,13 +58,6 @@ def _folder(source: str) -> Path | None:
             except BadOODError as error:
                 st.error(str(error), icon=":material/error:")
     return None
-
-
-def _own_data(folder: Path | None) -> list[str]:
-    """Both splits read from the folder, whatever the preset's set is."""
-    if folder is None:
-        return []
-    return [f"data.{split}.{field}" for split in ("train", "test") for field in ("dataset=folder", "params={}")]
 
 
 def _main_settings(cfg: Config) -> list[str]:

@@ -26,14 +26,6 @@ Change = Callable[[dict[str, Tensor]], None]
 
 
 @pytest.fixture(scope="session")
-def reference(test_data: Path) -> Path:
-    folder = test_data / "reference"
-    if not folder.is_dir():
-        pytest.skip(f"no recorded tensors at {folder}")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def results(reference: Path) -> dict[str, CaseResult]:
     return {result.case: result for result in run_conformance(reference)}
 

@@ -31,14 +31,6 @@ TINY = {
 }
 
 
-@pytest.fixture(scope="module")
-def reference(test_data: Path) -> Path:
-    folder = test_data / "reference"
-    if not folder.is_dir():
-        pytest.skip(f"no recorded checkpoints at {folder}")
-    return folder
-
-
 @pytest.mark.parametrize("preset", ["imagenet100", "imagenet100-b"])
 @pytest.mark.parametrize("model", sorted(TINY))
 def test_a_preset_reads_the_published_layout(reference: Path, preset: str, model: str) -> None:
