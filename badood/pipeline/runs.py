@@ -13,8 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from badood.config import CHECKOUT, Config, validate
 from badood.core.artefacts import atomic_folder, digest, home, read_json, remove_folder, write_json
 from badood.core.errors import BadInput
@@ -85,11 +83,13 @@ class Run:
 
     def _clock(self, stage: str, seconds: float) -> None:
         """Add a stage's time and memory to `run.json`; a stage that ran twice adds its seconds up."""
+        from badood.core.compute import peak_rss_mb
+
         stages = self.record["stages"]
         before = stages.get(stage, {"wall_seconds": 0.0, "peak_rss_mb": 0.0})
         stages[stage] = {
             "wall_seconds": round(before["wall_seconds"] + seconds, 3),
-            "peak_rss_mb": round(max(before["peak_rss_mb"], _peak_mb()), 1),
+            "peak_rss_mb": round(max(before["peak_rss_mb"], peak_rss_mb()), 1),
         }
         totals = {
             "wall_seconds": round(sum(entry["wall_seconds"] for entry in stages.values()), 3),
@@ -106,14 +106,6 @@ def _forget_peak() -> None:
             marks.write_text("5")
         except PermissionError:  # a container may forbid it: peaks are then those of the process so far
             return
-
-
-def _peak_mb() -> float:
-    """High-water mark of resident memory in MB; without /proc, what is resident now."""
-    status = Path("/proc/self/status")
-    if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
-        return int(found.group(1)) / 2**10
-    return psutil.Process().memory_info().rss / 2**20
 
 
 def new_id(cfg: Config) -> str:
