@@ -20,6 +20,7 @@ _SORTS = {
     "guidance_scale": "guidance scale",
     "clip_prob": "CLIP's certainty",
     "outlier_id": "number",
+    "verdict": "verdict",
 }
 _NONE = "none yet"
 
@@ -29,11 +30,12 @@ class Wish:
     """What the grid shows.
 
     Attributes:
-        filters: which outliers. sort: by which column. descending: largest first.
+        filters: which outliers. sort: by which column. ranks: by outlier_id what to sort by first. descending: largest first.
     """
 
     filters: Filters
     sort: str
+    ranks: dict[int, int] | None
     descending: bool
 
 
@@ -73,7 +75,11 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
         guidance_scale=tuple(scales),
         outlier_id=_among(found, verdicts, judged),
     )
-    return Wish(filters, sorted_by, direction == "falling")
+    ranks = None
+    if sorted_by == "verdict":
+        sorted_by = "id_confidence"  # among equal verdicts
+        ranks = dict(zip(verdicts["outlier_id"].astype(int), verdicts["verdict"].map(VERDICTS.index), strict=True))
+    return Wish(filters, sorted_by, ranks, direction == "falling")
 
 
 def _bound() -> dict[str, object]:

@@ -1,7 +1,11 @@
 """Where each scorer sees an anomaly: by semantic and by covariate shift."""
 
+import pandas as pd
 import streamlit as st
 
+from app import state
+from app.asking import asked, outcome
+from app.components.again import again
 from app.components.hover_images import hover_images
 from app.parts.header import page_head
 from app.server import grid_url
@@ -27,19 +31,43 @@ def page() -> None:
         st.info("Choose a detector.", icon=":material/info:")
     with st.container(key="heatmaps"):
         for name in chosen:
-            _heatmaps(found, name)
+            st.fragment(_heatmaps)(found, name)
     if chosen:
         hover_images(_images(found, chosen[0]), plots="heatmaps", key="heatmap images")
 
 
 def _heatmaps(found: Finished, name: str) -> None:
+    """One detector's heatmaps: what the run measured, then every other scorer there is, as its figures come."""
     table = found.shift(name)
     st.subheader(f"Detector “{name}”")
-    st.plotly_chart(figures.shift_heatmaps(table, columns=3), key=f"heatmaps {name}", config={"displaylogo": False})
+    further, awaited = ([], "") if table.empty else _further(found, name, set(table["method"]))
+    st.plotly_chart(figures.shift_heatmaps(pd.concat([table, *further]), columns=3), key=f"heatmaps {name}", config={"displaylogo": False})
     if not table.empty:
         st.caption(
             "Point at a cell for its mean anomaly, its count and four of its images. Colours are stretched per scorer from least to most."
         )
+    if awaited:
+        st.caption(f":material/hourglass_top: {awaited}")
+        again(0.5, key=f"heatmaps again {name}")
+
+
+def _further(found: Finished, name: str, known: set[str]) -> tuple[list[pd.DataFrame], str]:
+    """Shift tables of the scorers beyond `known`, and what is being waited for. One at a time, so that a preview need not wait for all."""
+    visitor = f"{state.visitor()} {name}"
+    names, problem = outcome(asked("scorers", visitor))
+    if names is None:
+        return [], "" if problem else "Looking for further scorers."
+    tables: list[pd.DataFrame] = []
+    missing = [scorer for scorer in names if scorer not in known]
+    for scorer in missing:
+        rows, problem = outcome(asked("shift", visitor, run=found.run.id, detector=name, name=scorer))
+        if problem:
+            st.caption(f":material/error: {scorer}: {problem}")
+        elif rows is None:
+            return tables, f"{scorer} looks at the images now; {len(tables)} of {len(missing)} further scorers are here."
+        else:
+            tables.append(pd.DataFrame(rows))
+    return tables, ""
 
 
 def _images(found: Finished, name: str) -> dict[tuple[int, int], list[str]]:

@@ -54,7 +54,9 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
     with_anchors = anchors.toggle("Show anchors", key="anchors", bind="query-params", persist_state="session")
     number = place.pagination(pages, key="page", bind="query-params", persist_state="session")
     # the next page comes along, so that its images are there before anyone turns to it
-    rows = found.outliers.page(wish.filters, sort=wish.sort, descending=wish.descending, offset=(number - 1) * _PAGE, limit=2 * _PAGE)
+    rows = found.outliers.page(
+        wish.filters, sort=wish.sort, descending=wish.descending, ranks=wish.ranks, offset=(number - 1) * _PAGE, limit=2 * _PAGE
+    )
     read_ahead(found, rows["outlier_id"].tolist())
     gallery(
         _tiles(found, rows.head(_PAGE), verdicts, anchors=with_anchors),

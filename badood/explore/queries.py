@@ -1,6 +1,6 @@
 """Pages, counts and histograms of a run's outliers: SQL on `outliers.parquet`, 130,000 rows within tens of milliseconds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,18 +87,29 @@ class Outliers:
         *,
         sort: str = "id_confidence",
         descending: bool = False,
+        ranks: Mapping[int, int] | None = None,
         offset: int = 0,
         limit: int = 60,
     ) -> pd.DataFrame:
         """`limit` rows from `offset` on, all columns but the image; ties are in order of outlier_id.
 
+        Args:
+            sort: column to sort by. ranks: by outlier_id what to sort by first, for what the file does not know, such as verdicts;
+                outliers without a rank come last whichever way round.
+
         Raises:
             BadInput: no column is called `sort`.
         """
         where, values = _where(filters)
-        order = f'"{self._known(sort)}" {"DESC" if descending else "ASC"}'
+        way = "DESC" if descending else "ASC"
+        order = f'"{self._known(sort)}" {way}, outlier_id'
+        source = "outliers"
+        if ranks is not None:
+            source += " LEFT JOIN (SELECT unnest(?::BIGINT[]) AS ranked, unnest(?::BIGINT[]) AS rank) ON outlier_id = ranked"
+            values = [list(ranks), list(ranks.values()), *values]
+            order = f"rank {way} NULLS LAST, {order}"
         selected = ", ".join(f'"{name}"' for name in self.columns)
-        query = f"SELECT {selected} FROM outliers {where} ORDER BY {order}, outlier_id LIMIT ? OFFSET ?"
+        query = f"SELECT {selected} FROM {source} {where} ORDER BY {order} LIMIT ? OFFSET ?"
         return self._frame(query, [*values, limit, offset])
 
     def spread(self, filters: Filters = Filters(), *, count: int) -> pd.DataFrame:

@@ -10,14 +10,17 @@ from functools import lru_cache
 from typing import Any, TextIO
 
 import numpy as np
+import pandas as pd
 import torch
 
 from badood.config import Filter
 from badood.core.artefacts import read_json
 from badood.core.errors import BadInput, BadOODError
 from badood.data.record import ImageSet
+from badood.detect.scorers import scorer
 from badood.evaluate.clip import zero_shot
 from badood.jobs import lesson
+from badood.pipeline import evaluation
 from badood.pipeline.method import Method
 from badood.pipeline.runs import open_run
 from badood.pipeline.table import png
@@ -81,6 +84,18 @@ def grid_image(run: str, numbers: list[int]) -> str:
     return _encoded(method, grid, int(cell[number % len(cell)]))
 
 
+def scorers() -> list[str]:
+    """Names of every scorer there is."""
+    return list(scorer)
+
+
+def shift(run: str, detector: str, name: str) -> list[dict[str, Any]]:
+    """Rows of the shift table of one scorer, under the detector of a row of the run's filter table."""
+    method = _method(run)
+    folder = method.run.folder / method.run.record["metrics"][detector]["detector"]
+    return pd.read_parquet(evaluation.shift(method, folder, name) / "shift.parquet").to_dict("records")
+
+
 def _encoded(method: Method, images: ImageSet, row: int) -> str:
     pixels = method.images.pixels(images.take(np.array([row])))[0]
     return base64.b64encode(png(pixels.numpy())).decode()
@@ -94,6 +109,8 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "recognised": recognised,
     "id_image": id_image,
     "grid_image": grid_image,
+    "scorers": scorers,
+    "shift": shift,
 }
 
 

@@ -1,5 +1,7 @@
 """What a detector does on images it never saw: our score and every baseline scorer, on every OOD set and the shift grid."""
 
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,10 +9,11 @@ import numpy as np
 import pandas as pd
 import scipy.special
 import torch
+from numpy.typing import NDArray
 
 from badood.calibrate import Calibrator
 from badood.core.artefacts import write_json
-from badood.core.errors import ReversedOrder
+from badood.core.errors import BadInput, ReversedOrder
 from badood.data.record import ImageSet
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector
@@ -35,7 +38,7 @@ def evaluate(method: "Method", folder: Path) -> Path:
     cfg = method.cfg
 
     def make(out: Path) -> None:
-        judge = Judge(method, folder)
+        judge = Judge(method, folder, cfg.evaluate.scorers)
         sets = {"id": method.images.test, **method.images.ood}
         table = pd.concat([judge.scores(images).assign(set=name) for name, images in sets.items()], ignore_index=True)
         table.to_parquet(out / "scores.parquet")
@@ -51,6 +54,27 @@ def evaluate(method: "Method", folder: Path) -> Path:
     return method.run.artefact("evaluate", [folder.name, cfg.evaluate.scorers, cfg.calibrate, cfg.data], make)
 
 
+def shift(method: "Method", folder: Path, name: str) -> Path:
+    """`shift.parquet`: the shift table of any scorer of the registry, for one that `evaluate.scorers` leaves out.
+
+    Args:
+        folder: of a trained detector. name: of the scorer.
+
+    Raises:
+        BadInput: the run has no shift grid, no scorer has this name, or its scores are not finite.
+    """
+    grid = method.images.grid
+    if grid is None:
+        raise BadInput(f"run {method.run.id} has no shift grid; name one in data.grid.")
+
+    def make(out: Path) -> None:
+        judge = Judge(method, folder, [name])
+        anomaly = judge.anomaly(name, judge.see(method.images.pixels(grid)))
+        shift_table(grid.levels, {name: anomaly}).to_parquet(out / "shift.parquet")
+
+    return method.run.looked_up("shift", [folder.name, name, method.cfg.data], make)
+
+
 class Judge:
     """A detector with its calibrator and the fitted baseline scorers.
 
@@ -58,46 +82,70 @@ class Judge:
     lose the table. Its figures are taken on the energy as ever, its anomaly is the raw score, and `uncalibrated` says why.
 
     Args:
-        method: the run. folder: of the trained detector.
+        method: the run. folder: of the trained detector. scorers: names of baseline scorers.
     """
 
-    def __init__(self, method: "Method", folder: Path) -> None:
+    def __init__(self, method: "Method", folder: Path, scorers: Sequence[str]) -> None:
         self.method = method
         self.detector: Detector = method.load_detector(folder)
-        self.calibrator: Calibrator | None = None
-        self.uncalibrated: str | None = None
+        self.scorers: dict[str, Scorer] = {name: scorer.make(name) for name in scorers}
+        # the ID images the detector was trained on, and those it never saw
+        fitting = {
+            "train": (method.train_pixels, method.images.train.labels),
+            "validation": (method.reference_pixels[0], method.images.validation.labels),
+        }
+        for known, (pixels, labels) in fitting.items():
+            learning = [entry for entry in self.scorers.values() if entry.fitted_on == known]
+            if not learning:
+                continue
+            seen = self.see(pixels)
+            for entry in learning:
+                entry.fit(seen, torch.from_numpy(labels))
+
+    @cached_property
+    def _calibrated(self) -> tuple[Calibrator | None, str | None]:
         try:
-            self.calibrator = method.calibrated(self.detector)[0]
+            return self.method.calibrated(self.detector)[0], None
         except ReversedOrder as error:
-            self.uncalibrated = str(error)
-        self.scorers: dict[str, Scorer] = {name: scorer.make(name) for name in method.cfg.evaluate.scorers}
-        # scorers that learn do so on the ID images the detector was trained on
-        known = self._see(method.train_pixels)
-        labels = torch.from_numpy(method.images.train.labels)
-        for entry in self.scorers.values():
-            entry.fit(known, labels)
+            return None, str(error)
+
+    @property
+    def calibrator(self) -> Calibrator | None:
+        """Energy -> id_confidence; none where it ranks the calibration sets the wrong way round."""
+        return self._calibrated[0]
+
+    @property
+    def uncalibrated(self) -> str | None:
+        """Why there is no calibrator."""
+        return self._calibrated[1]
 
     @property
     def methods(self) -> list[str]:
         """Names of the anomaly columns of `scores`."""
         return [OURS, *self.scorers]
 
-    def _see(self, pixels: torch.Tensor) -> Activations:
+    def see(self, pixels: torch.Tensor) -> Activations:
+        """One pass of the detector over (N, 3, H, W) uint8 images."""
         return score(self.detector, pixels, self.method.run.compute, progress=self.method.run.progress)
+
+    def anomaly(self, name: str, seen: Activations) -> NDArray[np.float32]:
+        """(N,) anomaly by a baseline scorer, larger = more OOD."""
+        found: NDArray[np.float32] = self.scorers[name].score(seen).float().cpu().numpy()
+        return found
 
     def scores(self, images: ImageSet) -> pd.DataFrame:
         """A row an image: label, energy, id_confidence (not a number where uncalibrated), and the anomaly by every method (larger = more OOD)."""
-        seen = self._see(self.method.images.pixels(images))
+        seen = self.see(self.method.images.pixels(images))
         energy = self.method.raw(seen)
         confidence = np.full(len(energy), np.nan) if self.calibrator is None else self.calibrator.id_confidence(energy)
         ours = scipy.special.expit(energy) if self.calibrator is None else 1 - confidence
-        baselines = {name: entry.score(seen).float().cpu().numpy() for name, entry in self.scorers.items()}
+        baselines = {name: self.anomaly(name, seen) for name in self.scorers}
         columns = {"label": images.labels, "energy": energy, "id_confidence": confidence, OURS: ours}
         return pd.DataFrame(columns | baselines)
 
     def accuracy(self, images: ImageSet) -> float:
         """Share of ID images whose class the detector names."""
-        return id_accuracy(self._see(self.method.images.pixels(images)).logits, images.labels)
+        return id_accuracy(self.see(self.method.images.pixels(images)).logits, images.labels)
 
 
 def summary(table: pd.DataFrame, accuracy: float) -> dict[str, Any]:

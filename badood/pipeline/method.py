@@ -409,7 +409,7 @@ def score_images(name: str, path: Path) -> pd.DataFrame:
     """
     method = Method(open_run(name))
     images = load(any_source(path), None)
-    judge = evaluation.Judge(method, method.first_detector)
+    judge = evaluation.Judge(method, method.first_detector, [])
     table = judge.scores(images)[["energy", "id_confidence"]]
     table.insert(0, "image", list(images.ids))
     return table
@@ -430,7 +430,7 @@ def evaluate_on(name: str, paths: list[Path]) -> dict[str, Any]:
     for row_name, row in method.run.record["metrics"].items():
         if "empty" in row:
             continue
-        judge = evaluation.Judge(method, method.run.folder / row["detector"])
+        judge = evaluation.Judge(method, method.run.folder / row["detector"], method.cfg.evaluate.scorers)
         known = {"id": method.images.test}
         table = pd.concat([judge.scores(images).assign(set=name) for name, images in (known | sets).items()], ignore_index=True)
         kept = {key: row[key] for key in ("kept", "overlap", "filter")}

@@ -72,14 +72,24 @@ class Run:
             parts: the stage's own settings and the keys of its inputs; they decide the key.
             make: writes the result into the folder it is given; a folder left by a killed run is given again.
         """
-        done = self.folder / stage / digest(stage, LAYOUT, *parts)
+        start = time.perf_counter()
+        done = self._place(stage, parts)
         if not done.exists():
             _forget_peak()
-            start = time.perf_counter()
-            with atomic_folder(done) as out:
-                make(out)
+            self.looked_up(stage, parts, make)
             self._clock(stage, time.perf_counter() - start)
         return done
+
+    def looked_up(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
+        """As `artefact`, for what somebody asks of a run while a job may be at work on it: `run.json` is left to the job."""
+        done = self._place(stage, parts)
+        if not done.exists():
+            with atomic_folder(done) as out:
+                make(out)
+        return done
+
+    def _place(self, stage: str, parts: list[Any]) -> Path:
+        return self.folder / stage / digest(stage, LAYOUT, *parts)
 
     def _clock(self, stage: str, seconds: float) -> None:
         """Add a stage's time and memory to `run.json`; a stage that ran twice adds its seconds up."""

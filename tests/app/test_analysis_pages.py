@@ -1,5 +1,6 @@
 """The analysis pages on a small real run: what they show is what the run holds, and controls do what they say."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,21 @@ def test_heatmaps_offer_every_tested_detector(small_run: Finished) -> None:
     assert test.multiselect(key="heatmap detectors").options == small_run.filters()["filter"].tolist()
     test.multiselect(key="heatmap detectors").set_value(["all", "q-mid"]).run()
     assert len(test.get("plotly_chart")) == 2
+
+
+def test_heatmaps_show_every_scorer_there_is(small_run: Finished) -> None:
+    def panels(test: AppTest) -> set[str]:
+        return {title["text"] for title in json.loads(test.get("plotly_chart")[0].proto.spec)["layout"]["annotations"]}
+
+    names = asked("scorers", "test").result(120)
+    test = shown("heatmaps")
+    assert {"bad-ood", "msp", "energy"} <= panels(test)
+    assert "further scorers are here" in texts(test)
+    for name in set(names) - set(small_run.run.cfg.evaluate.scorers):
+        asked("shift", f"test {name}", run=small_run.run.id, detector="all", name=name).result(120)
+    test.run()
+    assert panels(test) == {"bad-ood", *names}
+    assert "further scorers are here" not in texts(test)
 
 
 def test_a_lasso_selects_what_lies_inside(small_run: Finished) -> None:

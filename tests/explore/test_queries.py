@@ -37,6 +37,17 @@ def test_pages_join_to_the_whole_sorted_table(outliers: Outliers, truth: pd.Data
     assert "image" not in together.columns
 
 
+def test_ranks_from_elsewhere_sort_first_and_the_unranked_come_last(outliers: Outliers, truth: pd.DataFrame) -> None:
+    ranks = {int(number): int(number) % 3 for number in truth["outlier_id"][:40]}
+    filters = Filters(anchor_class=("candle", "jeep"))
+    kept = truth[truth["anchor_class"].isin(filters.anchor_class)]
+    for descending in (False, True):
+        shown = outliers.page(filters, sort="energy", descending=descending, ranks=ranks, limit=300)
+        rank = kept["outlier_id"].map(ranks).fillna(-1 if descending else 3)
+        expected = kept.assign(rank=rank).sort_values(["rank", "energy"], ascending=not descending)
+        assert shown["outlier_id"].tolist() == expected["outlier_id"].tolist()
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.tuples(st.floats(0, 1), st.floats(0, 1)),
