@@ -12,6 +12,7 @@ from rich.table import Table
 from badood.config import load_config, preset_names
 from badood.core.errors import BadConfig, BadInput, BadOODError
 from badood.core.progress import Terminal
+from badood.core.ranks import ranks
 from badood.pipeline.runs import as_json
 
 app = typer.Typer(
@@ -38,6 +39,8 @@ RunName = Annotated[str, typer.Argument(help="Id or folder of a run.")]
 
 def main() -> None:
     """Entry point: errors of ours end in one message, without a traceback."""
+    if not ranks().first:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (lives as long as the process)
     try:
         app(standalone_mode=True)
     except BadConfig as error:
@@ -63,7 +66,7 @@ def run(
     """The whole method: encode, synthesise, decode, detect, calibrate, filter, retrain, evaluate."""
     from badood.pipeline.method import run_pipeline
 
-    progress = Terminal()
+    progress = _terminal()
     try:
         finished = run_pipeline(load_config(preset, settings or [], data, dataset), name, progress)
     finally:
@@ -92,7 +95,7 @@ def train(
 
     if model not in MODELS:
         raise BadConfig(f"no model {model!r}: give one of {', '.join(MODELS)}.")
-    progress = Terminal()
+    progress = _terminal()
     try:
         path = train_model(load_config(preset, settings or [], data, dataset), model, progress)
     finally:
@@ -112,7 +115,7 @@ def synthesise(
     """Outlier embeddings and images only; `run` with the same settings goes on from them."""
     from badood.pipeline.method import synthesise_only
 
-    progress = Terminal()
+    progress = _terminal()
     try:
         finished, folder = synthesise_only(load_config(preset, settings or [], data, dataset), name, progress)
     finally:
@@ -265,7 +268,7 @@ def experiment(
     """The filter experiment (paper Table 2) over several seeds; writes results/filters-PRESET-LABEL.json and .md."""
     from badood.benchmark.filter_experiment import run_experiment, write
 
-    cfg, progress = load_config(preset, settings or [], data, dataset), Terminal()
+    cfg, progress = load_config(preset, settings or [], data, dataset), _terminal()
     try:
         table = run_experiment(cfg, seeds, progress)
     finally:
@@ -286,7 +289,7 @@ def check_assets(
     """Measure the shipped models: k-NN accuracy, PSNR, decode consistency, CLIP top-1, minority score by scale."""
     from badood.benchmark.assets import check, write
 
-    cfg, progress = load_config(preset, settings or [], data, dataset), Terminal()
+    cfg, progress = load_config(preset, settings or [], data, dataset), _terminal()
     try:
         figures = check(cfg, progress)
     finally:
@@ -345,7 +348,7 @@ def bench(
     from badood.benchmark import speed
 
     load = speed.Load(repeats=repeats, images=images, plain_images=plain_images, steps=steps, cpu_time=cpu_time)
-    progress = Terminal()
+    progress = _terminal()
     try:
         result = speed.bench(speed.chosen_sizes(sizes or []), speed.chosen_stages(stages or []), load, progress)
     finally:
@@ -353,6 +356,10 @@ def bench(
     if save:
         speed.write(result)
     print(as_json(result) if json else speed.markdown(result))
+
+
+def _terminal() -> Terminal:
+    return Terminal(Console(stderr=True, quiet=not ranks().first))
 
 
 def _print_filters(record: dict[str, Any]) -> None:

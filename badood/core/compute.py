@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from badood.core.errors import BadConfig
 from badood.core.packed import Int8, Packed, packed
 from badood.core.progress import Progress, Silent
+from badood.core.ranks import ALONE, Ranks, local_rank, ranks
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -33,12 +34,14 @@ class Compute:
         dtype: of autocast; float32 turns it off.
         memory_gb: upper limit for what a batch may take, in GB; batch sizes are cut to it.
         int8: 8-bit linear layers where inference needs no gradient; on CPUs only.
+        ranks: the processes that share the work.
     """
 
     device: torch.device
     dtype: torch.dtype
     memory_gb: float = 4.0
     int8: bool = False
+    ranks: Ranks = ALONE
 
     def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision in `dtype`, or nothing for float32."""
@@ -117,14 +120,15 @@ class Compute:
         """`function` over `rows` in batches, under autocast, results on the CPU as float32 (integers stay integers)."""
         progress = progress or Silent()
         results: list[Tensor] = []
-        for first in range(0, len(rows), batch_size):
-            batch = rows[first : first + batch_size]
+        mine = self.ranks.share(len(rows))
+        for first in range(mine.start, mine.stop, batch_size):
+            batch = rows[first : min(first + batch_size, mine.stop)]
             batch = batch if isinstance(batch, Tensor) else torch.stack(list(batch))
             with self.autocast():
                 out = function(self.put(batch))
             results.append((out.float() if out.is_floating_point() else out).cpu())
-            progress.update(stage, min(first + batch_size, len(rows)), len(rows))
-        return torch.cat(results)
+            progress.update(stage, min(first + batch_size, mine.stop) - mine.start, mine.stop - mine.start)
+        return torch.cat(self.ranks.collected(results))
 
 
 def unfuse_attention(module: nn.Module) -> None:
@@ -145,6 +149,9 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        if device == "cuda" and ranks().count > 1:
+            device = f"cuda:{local_rank()}"
+            torch.cuda.set_device(device)  # what NCCL and object exchange go by
     if threads:
         torch.set_num_threads(threads)
     place = torch.device(device)
@@ -152,7 +159,7 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
         precision = "bf16" if _has_bf16(place) else "fp32"
     if precision == "int8" and place.type != "cpu":
         raise BadConfig(f"compute.precision is int8, which only CPUs have here, and the device is {device}; take auto or bf16.")
-    return Compute(place, torch.float32 if precision == "fp32" else torch.bfloat16, memory_gb, int8=precision == "int8")
+    return Compute(place, torch.float32 if precision == "fp32" else torch.bfloat16, memory_gb, int8=precision == "int8", ranks=ranks())
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -18,6 +18,7 @@ from badood.core.compute import Compute
 from badood.core.errors import TrainingDiverged
 from badood.core.noise import generator
 from badood.core.progress import Progress, Silent
+from badood.core.ranks import Ranks
 from badood.core.seeds import derive_seed
 
 Loss = Callable[[Tensor, float], Tensor]
@@ -108,6 +109,9 @@ def fit(
 ) -> dict[str, Tensor]:
     """Train `module` in place on `n` rows.
 
+    Several processes share every batch (`compute.ranks`): each draws its own randomness, gradients are averaged, and the averages of
+    what they keep beside, such as batch norm's, are taken at the end.
+
     Args:
         module: everything that learns or is checkpointed, already on the device. Parameters that need no gradient are left alone.
         loss: maps a batch of row numbers to the scalar to minimise; it holds the data.
@@ -125,15 +129,17 @@ def fit(
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = _optimizer(learning, cfg)
     ema = EMA(module, cfg.ema) if cfg.ema is not None else None
-    start = _resume(checkpoint, module, optimizer, ema) if checkpoint is not None else 0
+    ranks = compute.ranks
+    start = _resume(checkpoint, module, optimizer, ema, ranks) if checkpoint is not None else 0
     saved = time.monotonic()
     module.train()
     for step in range(start, total):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, total, cfg.lr, cfg.warmup)
-        torch.manual_seed(derive_seed(cfg.seed, "step", step))
+        torch.manual_seed(derive_seed(cfg.seed, "step", step) ^ ranks.rank)
+        rows = rows_of_step(n, cfg.batch_size, cfg.seed, step)
         with compute.training():
-            value = loss(rows_of_step(n, cfg.batch_size, cfg.seed, step), step / total)
+            value = loss(rows[ranks.share(len(rows))], step / total)
         figure = value.item()
         if not math.isfinite(figure):
             kept = f"the checkpoint before it is {checkpoint}" if checkpoint and checkpoint.exists() else "no checkpoint was due yet"
@@ -142,17 +148,20 @@ def fit(
             )
         optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
+        ranks.average(parameter.grad for parameter in learning if parameter.grad is not None)
         if cfg.clip is not None:
             nn.utils.clip_grad_norm_(learning, cfg.clip)
         optimizer.step()
         if ema is not None:
             ema.update(module)
         progress.update(stage, step + 1, total, loss=figure)
-        if checkpoint is not None and time.monotonic() - saved > cfg.checkpoint_seconds:
+        if checkpoint is not None and ranks.first and time.monotonic() - saved > cfg.checkpoint_seconds:
             _save(checkpoint, step + 1, module, optimizer, ema)
             saved = time.monotonic()
     module.eval()
-    return ema.shadow if ema is not None else module.state_dict()
+    state = ema.shadow if ema is not None else module.state_dict()
+    ranks.average(tensor for tensor in state.values() if tensor.is_floating_point())
+    return state
 
 
 def _optimizer(parameters: list[nn.Parameter], cfg: Training) -> torch.optim.Optimizer:
@@ -174,10 +183,11 @@ def _save(path: Path, step: int, module: nn.Module, optimizer: torch.optim.Optim
         torch.save(state, part)
 
 
-def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA | None) -> int:
-    if not path.exists():
+def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA | None, ranks: Ranks) -> int:
+    state = torch.load(path, map_location="cpu", weights_only=True) if ranks.first and path.exists() else None
+    state = ranks.agreed(state)
+    if state is None:
         return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
     module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])
     if ema is not None:

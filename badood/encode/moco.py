@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from badood.config import Crops
 from badood.config import Encoder as EncoderSettings
 from badood.core.compute import Compute
+from badood.core.ranks import ALONE, Ranks
 from badood.core.training import Loss
 from badood.encode.features import MEAN, STD, Encoder, mlp
 
@@ -34,18 +35,19 @@ class MoCo(nn.Module):
         keep = 1 - 0.5 * (1 + math.cos(math.pi * done)) * (1 - self.cfg.momentum)
         torch._foreach_lerp_(list(self.momentum_encoder.parameters()), list(self.encoder.parameters()), 1 - keep)
 
-    def loss(self, first: Tensor, second: Tensor) -> Tensor:
-        """Symmetric InfoNCE of two views, (B, 3, S, S) normalised each, in nats."""
+    def loss(self, first: Tensor, second: Tensor, ranks: Ranks = ALONE) -> Tensor:
+        """Symmetric InfoNCE of two views, (B, 3, S, S) normalised each, in nats; the keys of all processes are told apart."""
         queries = [self.predictor(self.encoder(view)) for view in (first, second)]
         with torch.no_grad():
             keys = [self.momentum_encoder(view) for view in (first, second)]
-        return self._info_nce(queries[0], keys[1]) + self._info_nce(queries[1], keys[0])
+        return self._info_nce(queries[0], keys[1], ranks) + self._info_nce(queries[1], keys[0], ranks)
 
-    def _info_nce(self, query: Tensor, key: Tensor) -> Tensor:
-        query, key = F.normalize(query.float(), dim=1), F.normalize(key.float(), dim=1)
+    def _info_nce(self, query: Tensor, key: Tensor, ranks: Ranks) -> Tensor:
+        query, key = F.normalize(query.float(), dim=1), ranks.gathered(F.normalize(key.float(), dim=1))
         logits = query @ key.T / self.cfg.temperature
+        own = torch.arange(len(query), device=query.device) + ranks.rank * len(query)
         # the factor 2 tau is the original's
-        return 2 * self.cfg.temperature * F.cross_entropy(logits, torch.arange(len(query), device=query.device))
+        return 2 * self.cfg.temperature * F.cross_entropy(logits, own)
 
 
 def moco_loss(moco: MoCo, pixels: Tensor, compute: Compute) -> Loss:
@@ -55,7 +57,7 @@ def moco_loss(moco: MoCo, pixels: Tensor, compute: Compute) -> Loss:
         moco.follow(done)
         images = compute.put(pixels[rows]).float().div_(255)
         first, second = (view(images, moco.cfg.crops, moco.cfg.image_size) for _ in range(2))
-        return moco.loss(first, second)
+        return moco.loss(first, second, compute.ranks)
 
     return loss
 

@@ -142,35 +142,33 @@ class Method:
         rdm = self.models.rdm
         # every anchor is used at every scale, so that scales can be compared on the same image
         rows = anchors(labels, max(1, cfg.count // len(cfg.scales)), cfg.seed)
-        parts, embeddings = [], []
-        total = len(rows) * len(cfg.scales)
+        made: list[tuple[pd.DataFrame, NDArray[np.float32]]] = []
+        mine = compute.ranks.share(len(rows))
+        total = (mine.stop - mine.start) * len(cfg.scales)
         for index, scale in enumerate(cfg.scales):
             method = synthesiser.make(cfg.method, {**cfg.params, "scale": scale}).fit(z0, torch.from_numpy(labels))
-            for first in range(0, len(rows), cfg.batch_size):
-                batch = rows[first : first + cfg.batch_size]
+            for first in range(mine.start, mine.stop, cfg.batch_size):
+                batch = rows[first : min(first + cfg.batch_size, mine.stop)]
                 ids = index * len(rows) + np.arange(first, first + len(batch))
                 noise = Noise(cfg.seed, ids)
                 with compute.autocast():
                     given = compute.put(torch.from_numpy(labels[batch]))
                     z = method.sample(compute.put(z0[batch]), given, rdm, noise)
                     scored = minority_score(rdm.frozen(given), z, renoise=cfg.score_renoise, noise=noise, samples=cfg.score_samples)
-                embeddings.append(z.cpu().numpy())
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "outlier_id": ids,
-                            "anchor_row": batch,
-                            "guidance_scale": scale,
-                            "t": method.t,
-                            "minority_score": scored.cpu().numpy(),
-                        }
-                    )
-                )
-                self.run.progress.update("synthesise", int(ids[-1]) + 1, total)
-        table = pd.concat(parts, ignore_index=True)
+                part = {
+                    "outlier_id": ids,
+                    "anchor_row": batch,
+                    "guidance_scale": scale,
+                    "t": method.t,
+                    "minority_score": scored.cpu().numpy(),
+                }
+                made.append((pd.DataFrame(part), z.cpu().numpy()))
+                self.run.progress.update("synthesise", sum(len(z) for _, z in made), total)
+        made = sorted(compute.ranks.collected(made), key=lambda batch: batch[0]["outlier_id"].iloc[0])
+        table = pd.concat([part for part, _ in made], ignore_index=True)
         table["anchor_label"] = labels[table["anchor_row"]]
         table["synthesiser"], table["seed"], table["s"] = cfg.method, cfg.seed, cfg.score_renoise
-        np.save(out / "embeddings.npy", np.concatenate(embeddings))
+        np.save(out / "embeddings.npy", np.concatenate([z for _, z in made]))
         table.to_parquet(out / "outliers.parquet")
 
     @cached_property

@@ -111,6 +111,8 @@ def train_model(cfg: Config, model: Model, progress: Progress | None = None) -> 
         module, task.loss, task.rows, settings, compute=models.compute, checkpoint=checkpoint, stage=model, progress=progress or Silent()
     )
     path = weights_path(cfg, model)
+    if not models.compute.ranks.first:
+        return path
     shipped = {name.removeprefix(task.prefix): tensor for name, tensor in state.items() if name.startswith(task.prefix)}
     weights.save(path, shipped, half=True, model=model, preset=cfg.preset)
     checkpoint.unlink(missing_ok=True)

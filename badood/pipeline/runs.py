@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from badood.config import CHECKOUT, Config, validate
 from badood.core.artefacts import atomic_folder, digest, home, read_json, remove_folder, write_json
 from badood.core.errors import BadInput
 from badood.core.progress import Progress, Silent
+from badood.core.ranks import ranks
 
 if TYPE_CHECKING:
     from badood.core.compute import Compute
@@ -62,7 +64,8 @@ class Run:
 
     def note(self, **entries: Any) -> None:
         """Merge entries into `run.json`, atomically."""
-        write_json(self.folder / "run.json", self.record | entries)
+        if ranks().first:
+            write_json(self.folder / "run.json", self.record | entries)
 
     def artefact(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
         """The stage's result: found under its key, or made in a hidden folder and renamed to it.
@@ -72,12 +75,18 @@ class Run:
             parts: the stage's own settings and the keys of its inputs; they decide the key.
             make: writes the result into the folder it is given; a folder left by a killed run is given again.
         """
-        start = time.perf_counter()
-        done = self._place(stage, parts)
-        if not done.exists():
+        done, exists = ranks().agreed((self._place(stage, parts), self._place(stage, parts).exists()))
+        if exists:
+            return done
+        if ranks().first:
             _forget_peak()
+            start = time.perf_counter()
             self.looked_up(stage, parts, make)
             self._clock(stage, time.perf_counter() - start)
+        else:  # its share of the work; what it writes is the first one's again
+            with tempfile.TemporaryDirectory() as out:
+                make(Path(out))
+        ranks().wait()
         return done
 
     def looked_up(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
@@ -133,13 +142,21 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_id):
         raise BadInput(f"run name {run_id!r} must be letters, digits, '-', '_' and '.', starting with a letter or digit.")
     folder = home() / run_id
-    if (folder / "run.json").exists():
+    if ranks().agreed((folder / "run.json").exists()):
         run = open_run(folder)
         if run.cfg.model_dump(exclude={"compute"}) != cfg.model_dump(exclude={"compute"}):
             raise BadInput(
                 f"run {run_id} exists with other settings; choose another --name or delete it with `python -m badood runs delete {run_id}`."
             )
         return Run(folder, cfg, progress or Silent())
+    if ranks().first:
+        _first_entries(folder, cfg)
+    ranks().wait()
+    return Run(folder, cfg, progress or Silent())
+
+
+def _first_entries(folder: Path, cfg: Config) -> None:
+    """`run.json` of a run that begins."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +164,7 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
         folder / "run.json",
         {
             "layout": LAYOUT,
-            "run_id": run_id,
+            "run_id": folder.name,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "config": cfg.model_dump(mode="json"),
             "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
@@ -159,7 +176,6 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
             "metrics": {},
         },
     )
-    return Run(folder, cfg, progress or Silent())
 
 
 def open_run(name: str | Path, progress: Progress | None = None) -> Run:

@@ -34,5 +34,5 @@ def test_a_heatmap_asked_for_later_equals_the_runs_own(small_run: Finished, meth
 
 
 def test_an_unknown_scorer_is_named(method: Method) -> None:
-    with pytest.raises(BadInput, match="'energi'.*energy"):
+    with pytest.raises(BadInput, match=r"'energi'.*energy"):
         evaluation.shift(method, method.first_detector, "energi")
