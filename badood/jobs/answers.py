@@ -93,7 +93,8 @@ def shift(run: str, detector: str, name: str) -> list[dict[str, Any]]:
     """Rows of the shift table of one scorer, under the detector of a row of the run's filter table."""
     method = _method(run)
     folder = method.run.folder / method.run.record["metrics"][detector]["detector"]
-    return pd.read_parquet(evaluation.shift(method, folder, name) / "shift.parquet").to_dict("records")
+    table = pd.read_parquet(evaluation.shift(method, folder, name) / "shift.parquet")
+    return list(json.loads(table.to_json(orient="records", double_precision=15)))
 
 
 def _encoded(method: Method, images: ImageSet, row: int) -> str:

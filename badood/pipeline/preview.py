@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from badood.pipeline.method import Method
 
 
+ENOUGH = 10_000
+"""As many images of either kind fix a linear head; more only cost time."""
+
+
 def features(method: "Method") -> "Path":
     """`train.npy`, `labels.npy`, `outliers.npy`, `validation.npy`, `auxiliary.npy`: (N, D) float16 of the first detector."""
     first = method.first_detector
 
     def make(out: "Path") -> None:
         detector = method.load_detector(first)
-        # a few thousand ID images fix a linear head; more only cost time
-        rows = np.linspace(0, len(method.train_pixels) - 1, min(len(method.train_pixels), 10_000)).astype(np.int64)
+        rows = _spread(len(method.train_pixels))
         parts = {
             "train": method.train_pixels[torch.from_numpy(rows)],
             "outliers": method.outlier_pixels,
@@ -36,6 +39,11 @@ def features(method: "Method") -> "Path":
     return method.run.artefact("features", [first.name, method.cfg.data.auxiliary], make)
 
 
+def _spread(count: int) -> NDArray[np.int64]:
+    """At most `ENOUGH` of the numbers below `count`, evenly spread."""
+    return np.linspace(0, count - 1, min(count, ENOUGH)).astype(np.int64)
+
+
 def head_metrics(method: "Method", kept: NDArray[np.bool_]) -> dict[str, float]:
     """FPR95, AUROC and AUPR of ID validation against the auxiliary set, after a head-mode retrain on the kept outliers.
 
@@ -44,7 +52,8 @@ def head_metrics(method: "Method", kept: NDArray[np.bool_]) -> dict[str, float]:
     """
     folder = features(method)
     load = {name: torch.from_numpy(np.load(folder / f"{name}.npy")).float() for name in ("train", "validation", "auxiliary")}
-    outliers = torch.from_numpy(np.load(folder / "outliers.npy", mmap_mode="r")[kept]).float()
+    among = np.flatnonzero(kept)
+    outliers = torch.from_numpy(np.load(folder / "outliers.npy", mmap_mode="r")[among[_spread(len(among))]]).float()
     detector = method.load_detector(method.first_detector)
     head = train_head(detector, load["train"], torch.from_numpy(np.load(folder / "labels.npy")), outliers, method.cfg.detector)
     with torch.inference_mode():
