@@ -1,6 +1,7 @@
 """CIFAR from disk, in whichever form it lies there."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,29 +9,37 @@ from numpy.typing import NDArray
 from badood.core.artefacts import home
 from badood.core.errors import BadInput
 from badood.data.parquet import read_pixels
+from badood.data.record import ImageSet, from_array
+
+Half = Literal["first", "second"]
 
 
-def read_cifar(name: str, path: Path | None, split: str, label: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
-    """Pixels, labels and class names.
+def read_cifar(name: str, path: Path | None, split: str, half: Half | None) -> ImageSet:
+    """The images, from whichever files there are.
 
     Args:
         name: "CIFAR10" or "CIFAR100", torchvision's name.
         path: folder of parquet files or of torchvision's files; none = `data` in the store.
         split: "train" or "test".
-        label: the parquet files' label column.
+        half: images of the first or second half of the classes only, so that two sources share no class; names and label numbers stay.
 
-    Returns:
-        pixels: (N, 32, 32, 3) uint8 RGB.
-        labels: (N,) int64.
-        classes: names in label order.
+    Raises:
+        BadInput: no files there, and no download to be had; no such half.
     """
+    if half not in (None, "first", "second"):
+        raise BadInput(f'{name.lower()}: half = {half!r}; it takes "first" or "second".')
+    pixels, labels, classes = _read(name, path, split)
+    images = from_array(f"{name.lower()}/{split}", pixels, labels, classes)
+    return images if half is None else images.take(np.flatnonzero((labels < len(classes) // 2) == (half == "first")))
+
+
+def _read(name: str, path: Path | None, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
+    """(N, 32, 32, 3) RGB, (N,) labels, and class names in label order."""
     if path is not None and (path.is_file() or any(path.glob("**/*.parquet"))):
         pixels, labels, classes = read_pixels(path, split, 32)
-        column = label if label in labels else "fine_label"
+        column = "label" if "label" in labels else "fine_label"
         if column not in classes:
-            raise BadInput(
-                f"{path}: no ClassLabel column {label!r} or 'fine_label'; give the parquet files as Hugging Face publishes them."
-            )
+            raise BadInput(f"{path}: no ClassLabel column 'label' or 'fine_label'; give the parquet files as Hugging Face publishes them.")
         return pixels, labels[column], classes[column]
     return _torchvision(name, path or home() / "data", split)
 

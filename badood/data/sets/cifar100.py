@@ -1,18 +1,14 @@
 """CIFAR-100."""
 
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from badood.core.errors import BadInput
 from badood.data import dataset
-from badood.data.cifar import read_cifar
-from badood.data.record import ImageSet, from_array
+from badood.data.cifar import Half, read_cifar
+from badood.data.record import ImageSet
 
 
 @dataset("cifar100")
-def cifar100(path: Path | None, split: str, *, half: Literal["first", "second"] | None = None) -> ImageSet:
+def cifar100(path: Path | None, split: str, *, half: Half | None = None) -> ImageSet:
     """32x32 RGB, 100 classes, 50,000 train and 10,000 test images. Source: Krizhevsky 2009.
 
     Args:
@@ -23,10 +19,4 @@ def cifar100(path: Path | None, split: str, *, half: Literal["first", "second"] 
     Raises:
         BadInput: no files there, and no download to be had.
     """
-    pixels, labels, classes = read_cifar("CIFAR100", path, split, label="label")
-    images = from_array(f"cifar100/{split}", pixels, labels, classes)
-    if half is None:
-        return images
-    if half not in ("first", "second"):
-        raise BadInput(f'cifar100: half = {half!r}; it takes "first" or "second".')
-    return images.take(np.flatnonzero((labels < len(classes) // 2) == (half == "first")))
+    return read_cifar("CIFAR100", path, split, half)
