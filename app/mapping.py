@@ -1,6 +1,5 @@
 """Maps of embeddings, made in the background once for all visitors."""
 
-import importlib.util
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
@@ -10,8 +9,8 @@ import pandas as pd
 from badood.explore.embedding_map import Method, map_table
 from badood.explore.finished import Finished
 
-METHODS: dict[str, str] = {"pca": "PCA", "tsne": "t-SNE"} | ({"umap": "UMAP"} if importlib.util.find_spec("umap") else {})
-"""Ways to make a map that are installed."""
+METHODS: dict[str, str] = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
+"""Ways to make a map."""
 
 _MOST = {"pca": 20_000, "tsne": 4_000, "umap": 10_000}
 """Outliers on a map, at most: what a browser draws fluidly, and what takes less than a minute."""

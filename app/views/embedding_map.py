@@ -34,8 +34,7 @@ def _map(found: Finished) -> None:
         format_func=METHODS.get,
         required=True,
         key="map method",
-        help="PCA is a flat shadow of the embeddings, at once. t-SNE and UMAP keep neighbours together and take longer. "
-        "UMAP is offered where the package umap-learn is installed.",
+        help="PCA is a flat shadow of the embeddings, at once. t-SNE and UMAP keep neighbours together and take longer.",
     )
     colour = right.segmented_control(
         "Colour by", list(_COLOURS), default="id_confidence", format_func=_COLOURS.get, required=True, key="map colour"

@@ -1,6 +1,5 @@
-"""Embeddings on a plane: PCA at once, t-SNE for neighbourhoods, UMAP where the extra is installed."""
+"""Embeddings on a plane: PCA at once, t-SNE and UMAP for neighbourhoods."""
 
-import importlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -19,11 +18,11 @@ def project(embeddings: NDArray[np.floating], method: Method = "pca", seed: int 
     """(N, D) embeddings -> (N, 2) places on a map; the same seed gives the same map.
 
     Args:
-        method: "pca" takes a second for 100,000 rows; "tsne" keeps neighbours together and takes minutes beyond 10,000;
-            "umap" needs `pip install umap-learn`.
+        method: "pca" takes a second for 100,000 rows; "umap" and "tsne" keep neighbours together and take
+            half a minute and more; "tsne" takes minutes beyond 10,000.
 
     Raises:
-        BadInput: fewer than three rows; UMAP is asked for and not installed.
+        BadInput: fewer than three rows.
     """
     if len(embeddings) < 3:
         raise BadInput(f"a map needs at least 3 embeddings, got {len(embeddings)}; widen the filters.")
@@ -74,11 +73,9 @@ def _tsne(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
 
 
 def _umap(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    try:
-        umap = importlib.import_module("umap")
-    except ImportError as error:
-        raise BadInput("method 'umap' needs the extra: pip install umap-learn. Or take 'pca' or 'tsne'.") from error
-    return umap.UMAP(n_components=2, n_neighbors=min(15, len(rows) - 1), random_state=seed, n_jobs=1).fit_transform(rows)
+    from umap import UMAP  # compiles itself for some seconds, which nobody else should wait for
+
+    return UMAP(n_components=2, n_neighbors=min(15, len(rows) - 1), random_state=seed, n_jobs=1).fit_transform(rows)
 
 
 _METHODS = {"pca": _pca, "tsne": _tsne, "umap": _umap}

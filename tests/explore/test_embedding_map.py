@@ -12,7 +12,7 @@ BLOBS = np.concatenate([RNG.normal(size=(40, 16)) + centre for centre in (0, 12,
 LABELS = np.repeat([0, 1, 2], 40)
 
 
-@pytest.mark.parametrize("method", ["pca", "tsne"])
+@pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
 def test_clusters_stay_apart_and_the_seed_decides(method: str) -> None:
     places = project(BLOBS, method)
     centres = np.stack([places[label == LABELS].mean(axis=0) for label in range(3)])
