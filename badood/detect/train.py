@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.transforms.v2.functional import resize
 
 from badood import config
 from badood.core.compute import Compute
@@ -55,6 +56,8 @@ def train_full(
     _check(len(images), len(outliers))
     torch.manual_seed(derive_seed(cfg.seed, "detector"))
     detector = compute.place(Detector(cfg, classes))
+    images, outliers = _no_larger(images, cfg.image_size), _no_larger(outliers, cfg.image_size)
+    decoded = None if decoded is None else _no_larger(decoded, cfg.image_size)
 
     def loss(rows: Tensor, _share_done: float) -> Tensor:
         n = len(rows)
@@ -127,6 +130,11 @@ def score(detector: Detector, images: Tensor, compute: Compute, *, progress: Pro
     head = copy.deepcopy(detector.head).cpu()
     seen = head.see(features)
     return Activations(seen.logits, features, head.linear, seen.phi, images, detector)
+
+
+def _no_larger(images: Tensor, side: int) -> Tensor:
+    """(N, 3, H, W) uint8 shrunk to the detector's input once, rather than at every step; smaller ones stay as they are."""
+    return images if max(images.shape[-2:]) <= side else resize(images, [side, side], antialias=True)
 
 
 def _drawn(images: Tensor, count: float) -> Tensor:
