@@ -6,6 +6,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from badood.config import CHECKOUT, Config
@@ -15,6 +16,7 @@ from badood.pipeline.method import Method
 from badood.pipeline.runs import Run, start_run
 
 COLUMNS = ("fpr95", "auroc", "aupr", "id_accuracy")
+QUANTILES = [0.05, 0.5, 0.95]
 
 
 def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) -> pd.DataFrame:
@@ -25,7 +27,8 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) ->
 
     Returns:
         A row a seed and filter: seed, filter, kept, overlap, fpr95, auroc, aupr, id_accuracy (fractions). Filters that keep
-        nothing have kept = 0 and no figures.
+        nothing have kept = 0 and no figures. Beside them, the same for all rows of a seed: id_confidence of the outliers and of ID
+        validation at `QUANTILES`.
     """
     base = start_run(cfg, progress=progress)
     rows: list[dict[str, Any]] = []
@@ -34,10 +37,16 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) ->
             update={"detector": cfg.detector.model_copy(update={"seed": seed}), "filter": cfg.filter.model_copy(update={"seed": seed})}
         )
         method = Method(Run(base.folder, seeded, base.progress))
+        reference = pd.read_parquet(method.confidence / "reference.parquet")
+        groups = {
+            "outliers": pd.read_parquet(method.confidence / "outliers.parquet"),
+            "validation": reference[reference["set"] == "validation"],
+        }
+        spread = {name: group["id_confidence"].quantile(QUANTILES).tolist() for name, group in groups.items()}
         for name in cfg.evaluate.filters:
             trial = method.trial(seeded.filter.model_copy(update={"strategy": name}))
             figures = {key: trial.get(key) for key in ("kept", "overlap", "lo", "hi", *COLUMNS)}
-            rows.append({"seed": seed, "filter": name, **figures} | ({"kept": 0} if "empty" in trial else {}))
+            rows.append({"seed": seed, "filter": name, **figures, **spread} | ({"kept": 0} if "empty" in trial else {}))
     return pd.DataFrame(rows)
 
 
@@ -57,7 +66,14 @@ def markdown(table: pd.DataFrame) -> str:
     for name, row in summarise(table).iterrows():
         figures = [_figure(row[key]["mean"], row[key]["std"]) for key in ("overlap", *COLUMNS)]
         lines.append(f"| {name} | {used.get(name, 0)} | {row['kept']['mean']:,.0f} | " + " | ".join(figures) + " |")
+    shares = " / ".join(f"{100 * share:g}" for share in QUANTILES)
+    spread = [f"{name} {_spread(table[column])}" for name, column in (("outliers", "outliers"), ("ID validation", "validation"))]
+    lines += ["", f"id_confidence before filtering at {shares} %, mean over the seeds: {', '.join(spread)}."]
     return "\n".join(lines) + "\n"
+
+
+def _spread(quantiles: "pd.Series[Any]") -> str:
+    return " / ".join(f"{value:.3f}" for value in np.mean(quantiles.tolist(), axis=0))
 
 
 def _figure(mean: float, std: float) -> str:
