@@ -14,6 +14,9 @@ from badood.store import jobs, open_database
 CHANGED = "([name, value]) => Number(new URLSearchParams(location.search).get(name)) !== value"
 """Whether a number in the page's address is another one now."""
 
+DRAWN = "lo => Math.abs((document.querySelector('.js-plotly-plot').layout.selections || [{}])[0].x0 - lo) < 0.002"
+"""Whether the plot shows a band that begins at `lo`."""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
@@ -70,7 +73,10 @@ def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Pag
     expect(page.locator(".bad-strip img").first).to_have_js_property("complete", True)
 
     # the drawn band can be taken by its middle and moved
-    expect(page.locator(".js-plotly-plot .outline-controllers")).to_have_count(1)
+    histogram = page.locator(".js-plotly-plot").filter(has_text="Confidence of ID images")
+    page.wait_for_function(DRAWN, arg=lo)
+    expect(histogram.locator(".outline-controllers").first).to_be_visible()
+    expect(histogram).to_have_count(1)
     drag(page, 0.46, 0.5)
     page.wait_for_function(CHANGED, arg=["lo", lo])
     lo = limits(page)[0]
