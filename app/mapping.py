@@ -3,9 +3,9 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
-import numpy as np
 import pandas as pd
 
+from badood.core.rows import evenly
 from badood.explore.embedding_map import Method, map_table
 from badood.explore.finished import Finished
 
@@ -29,10 +29,5 @@ def placed(found: Finished, method: Method) -> "Future[pd.DataFrame]":
 
 def _place(found: Finished, method: Method) -> pd.DataFrame:
     table, known = found.outliers.table(), found.anchors[0]
-    rows = _even(len(table), _MOST[method])
-    return map_table(known[_even(len(known), _KNOWN)], found.embeddings[rows], table.iloc[rows], method)
-
-
-def _even(total: int, most: int) -> np.ndarray:
-    """At most `most` of `total` rows, evenly spread."""
-    return np.unique(np.linspace(0, total - 1, min(total, most)).round().astype(np.int64))
+    rows = evenly(len(table), _MOST[method])
+    return map_table(known[evenly(len(known), _KNOWN)], found.embeddings[rows], table.iloc[rows], method)

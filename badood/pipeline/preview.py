@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from badood.core.rows import evenly
 from badood.detect.train import score, train_head
 from badood.evaluate.metrics import ood_metrics
 
@@ -25,7 +26,7 @@ def features(method: "Method") -> "Path":
 
     def make(out: "Path") -> None:
         detector = method.load_detector(first)
-        rows = _spread(len(method.train_pixels))
+        rows = evenly(len(method.train_pixels), ENOUGH)
         parts = {
             "train": method.train_pixels[torch.from_numpy(rows)],
             "outliers": method.outlier_pixels,
@@ -39,11 +40,6 @@ def features(method: "Method") -> "Path":
     return method.run.artefact("features", [first.name, method.cfg.data.auxiliary], make)
 
 
-def _spread(count: int) -> NDArray[np.int64]:
-    """At most `ENOUGH` of the numbers below `count`, evenly spread."""
-    return np.linspace(0, count - 1, min(count, ENOUGH)).astype(np.int64)
-
-
 def head_metrics(method: "Method", kept: NDArray[np.bool_]) -> dict[str, float]:
     """FPR95, AUROC and AUPR of ID validation against the auxiliary set, after a head-mode retrain on the kept outliers.
 
@@ -53,7 +49,7 @@ def head_metrics(method: "Method", kept: NDArray[np.bool_]) -> dict[str, float]:
     folder = features(method)
     load = {name: torch.from_numpy(np.load(folder / f"{name}.npy")).float() for name in ("train", "validation", "auxiliary")}
     among = np.flatnonzero(kept)
-    outliers = torch.from_numpy(np.load(folder / "outliers.npy", mmap_mode="r")[among[_spread(len(among))]]).float()
+    outliers = torch.from_numpy(np.load(folder / "outliers.npy", mmap_mode="r")[among[evenly(len(among), ENOUGH)]]).float()
     detector = method.load_detector(method.first_detector)
     head = train_head(detector, load["train"], torch.from_numpy(np.load(folder / "labels.npy")), outliers, method.cfg.detector)
     with torch.inference_mode():

@@ -75,7 +75,8 @@ class Run:
             parts: the stage's own settings and the keys of its inputs; they decide the key.
             make: writes the result into the folder it is given; a folder left by a killed run is given again.
         """
-        done, exists = ranks().agreed((self._place(stage, parts), self._place(stage, parts).exists()))
+        place = self._place(stage, parts)
+        done, exists = ranks().agreed((place, place.exists()))
         if exists:
             return done
         if ranks().first:

@@ -75,7 +75,7 @@ def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Pag
     # the drawn band can be taken by its middle and moved
     histogram = page.locator(".js-plotly-plot").filter(has_text="Confidence of ID images")
     page.wait_for_function(DRAWN, arg=lo)
-    expect(histogram.locator(".outline-controllers").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot .outline-controllers")).to_have_count(1)
     expect(histogram).to_have_count(1)
     drag(page, 0.46, 0.5)
     page.wait_for_function(CHANGED, arg=["lo", lo])
