@@ -105,16 +105,27 @@ def band(found: Finished) -> Band:
     return Band(lo, hi, "quantile" if query.get("unit") == "quantile" else "confidence")
 
 
-def set_band(new: Band) -> None:
-    """Look at another band; `band_turn` counts up, so that a plot is drawn anew without its old selection."""
+def set_band(new: Band, *, by_slider: bool = False) -> None:
+    """Look at another band.
+
+    The browser reports every widget's value along with any event, also one that lags behind what the server has just set. So a handle is
+    another widget whenever the band was set by something else: what the old one reports then moves nothing back.
+    """
     st.session_state["band"] = new
     st.session_state["band_turn"] = band_turn() + 1
+    if not by_slider:
+        st.session_state["slider_turn"] = band_turn()
     _band_in_url(new)
 
 
 def band_turn() -> int:
     """How often the band was set."""
     return int(st.session_state.get("band_turn", 0))
+
+
+def slider_turn() -> int:
+    """The turn at which the band was last set by something else than its slider."""
+    return int(st.session_state.get("slider_turn", 0))
 
 
 def visitor() -> str:

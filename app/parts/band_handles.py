@@ -37,7 +37,7 @@ def zoom(found: Finished) -> None:
         found.fitting_scale is not CONFIDENCES,
         key="zoom",
         help=text,
-        on_change=lambda: state.set_band(state.band(found)),  # so that the plot changes its place
+        on_change=lambda: state.set_band(state.band(found)),  # so that the plot is drawn anew
         bind="query-params",
         persist_state="session",
     )
@@ -49,13 +49,12 @@ def band_scale(found: Finished) -> Scale:
 
 
 def _plot(found: Finished, limits: tuple[float, float], scale: Scale) -> None:
-    """The histogram. It changes its place whenever the band was set: one that stays keeps the box that was drawn on it."""
+    """The histogram. It is another one whenever the band was set: one that stays keeps the box that was drawn on it."""
     turn = state.band_turn()
     key = f"band plot {turn}"
     figure = figures.with_band(_histogram(state.visitor(), found, (scale.lo, scale.hi), tuple(groups(found))), limits, draggable=True)
-    with st.container(key="band_plot", gap=None):
-        places = st.empty(), st.empty()
-    places[turn % 2].plotly_chart(figure, key=key, on_select=lambda: _boxed(found, key), selection_mode="box", config=_PLOT)
+    with st.container(key="band_plot"):
+        st.plotly_chart(figure, key=key, on_select=lambda: _boxed(found, key, turn), selection_mode="box", config=_PLOT)
 
 
 @lru_cache(maxsize=16)
@@ -64,10 +63,10 @@ def _histogram(visitor: str, found: Finished, span: tuple[float, float], shown: 
     return figures.confidence_histogram(groups(found), id_quantile=found.id_quantile, span=span)
 
 
-def _boxed(found: Finished, key: str) -> None:
+def _boxed(found: Finished, key: str, turn: int) -> None:
     """Take over the box that was drawn, moved or resized on the plot."""
     boxes = state.value(key)["selection"]["box"]
-    if boxes:
+    if boxes and turn == state.band_turn():
         lo, hi = (min(1.0, max(0.0, x)) for x in sorted(boxes[-1]["x"]))
         band, digits = state.band(found), band_scale(found).digits
         ends = found.quantiles(lo, hi) if band.quantiles else (lo, hi)
@@ -75,11 +74,15 @@ def _boxed(found: Finished, key: str) -> None:
 
 
 def _slider(band: Band, scale: Scale) -> None:
+    """The same widget as long as it alone moves the band, so that it keeps the keyboard."""
+    turn = state.slider_turn()
+    key = f"band slider {turn}"
+
     def moved() -> None:
-        lo, hi = state.value("band slider")
-        state.set_band(replace(band, lo=lo, hi=hi))
+        if turn == state.slider_turn():
+            lo, hi = state.value(key)
+            state.set_band(replace(band, lo=lo, hi=hi), by_slider=True)
 
     span = scale.with_values(band.lo, band.hi)
-    state.put("band slider", (band.lo, band.hi))
     label = f"Band in {UNITS[band.unit]}: drag the ends here, or the band on the plot"
-    st.slider(label, span.lo, span.hi, step=span.step, format=f"%.{span.digits}f", key="band slider", on_change=moved)
+    st.slider(label, span.lo, span.hi, (band.lo, band.hi), step=span.step, format=f"%.{span.digits}f", key=key, on_change=moved)

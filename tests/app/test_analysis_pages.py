@@ -52,7 +52,7 @@ def test_every_page_says_what_to_do_without_a_run(view: str) -> None:
 def test_counts_follow_the_band(small_run: Finished) -> None:
     test = shown("band")
     for lo, hi in ((0.0, 1.0), (0.0, 0.2)):
-        test.slider(key="band slider").set_value((lo, hi)).run()
+        test.slider[0].set_value((lo, hi)).run()
         assert metrics(test)["Kept"] == f"{small_run.outliers.count(Filters(id_confidence=(lo, hi))):,}"
         assert metrics(test)["Overlap with ID"] == f"{small_run.overlap(lo, hi):.0%}"
     assert test.query_params["hi"] == "0.2"
@@ -62,19 +62,19 @@ def test_a_link_reproduces_the_band(small_run: Finished) -> None:
     test = AppTest.from_string("import app.views.band as view\nview.page()", default_timeout=60)
     test.query_params.update({"run": small_run.run.id, "lo": "0.02", "hi": "0.6"})
     test.run()
-    assert test.slider(key="band slider").value == (0.02, 0.6)
+    assert test.slider[0].value == (0.02, 0.6)
 
 
 def test_an_empty_band_says_so_and_cannot_be_retrained(small_run: Finished) -> None:
     test = shown("band")
-    test.slider(key="band slider").set_value((1.0, 1.0)).run()
+    test.slider[0].set_value((1.0, 1.0)).run()
     assert "keeps nothing" in test.error[0].value
     assert next(button for button in test.button if button.label == "Retrain on this band").disabled
 
 
 def test_another_unit_keeps_the_same_outliers(small_run: Finished) -> None:
     test = shown("band")
-    test.slider(key="band slider").set_value((0.0, 0.4)).run()
+    test.slider[0].set_value((0.0, 0.4)).run()
     before = int(metrics(test)["Kept"].replace(",", ""))
     test.segmented_control(key="unit").set_value("quantile").run()
     assert test.query_params["unit"] == "quantile"
@@ -83,14 +83,14 @@ def test_another_unit_keeps_the_same_outliers(small_run: Finished) -> None:
 
 def test_a_high_overlap_is_warned_about(small_run: Finished) -> None:
     test = shown("band")
-    test.slider(key="band slider").set_value((round(small_run.id_quantile, 3), 1.0)).run()
+    test.slider[0].set_value((round(small_run.id_quantile, 3), 1.0)).run()
     if small_run.outliers.count(Filters(id_confidence=(round(small_run.id_quantile, 3), 1.0))):
         assert any("pass for ID" in warning.value for warning in test.warning)
 
 
 def test_the_preview_is_of_this_band_and_says_that_it_is_one(small_run: Finished) -> None:
     test = shown("band")
-    test.slider(key="band slider").set_value((0.0, 1.0)).run()
+    test.slider[0].set_value((0.0, 1.0)).run()
     given = {"strategy": "band", "lo": 0.0, "hi": 1.0}
     answer = asked("preview", "", run=small_run.run.id, filter=given).result(120)
     test.run()
@@ -100,7 +100,7 @@ def test_the_preview_is_of_this_band_and_says_that_it_is_one(small_run: Finished
 
 def test_retrain_hands_in_a_job_for_this_band(small_run: Finished) -> None:
     test = shown("band")
-    test.slider(key="band slider").set_value((0.0, 0.3)).run()
+    test.slider[0].set_value((0.0, 0.3)).run()
     next(button for button in test.button if button.label == "Retrain on this band").click().run()
     assert not test.exception
     (job,) = jobs.listed(open_database(), kinds=["retrain"])

@@ -60,6 +60,7 @@ def limits(page: Page) -> tuple[float, float]:
 def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Page, small_run: Finished) -> None:
     expect(page.get_by_role("heading", name="Band", exact=True)).to_be_visible()
     expect(page.locator(".js-plotly-plot .nsewdrag").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot .outline-controllers")).to_have_count(1)
 
     # a box drawn on the plot is the band, on the slider and in the address
     drag(page, 0.02, 0.9)
