@@ -87,5 +87,6 @@ def with_band(figure: go.Figure, band: tuple[float, float], *, draggable: bool =
         # the type must be said: events carry the layout as it was given, and a box without a type is not reported
         layout.selections = [area | {"xref": "x", "yref": "y", "y0": 0, "y1": top}]
         layout.dragmode, layout.selectdirection = "select", "h"
-        layout.activeselection = {"fillcolor": "#E69F00", "opacity": 0.25}
+        # the band is filled already
+        layout.activeselection = {"fillcolor": "#E69F00", "opacity": 0.05}
     return figure
