@@ -140,6 +140,7 @@ class Tokenizer(Training):
     groups: Count = Field(32, description="Groups of every GroupNorm; all widths are multiples of it.")
     code_dim: Count = Field(256, description="Length of a code vector.")
     codes: Count = Field(1024, description="Size of the codebook.")
+    perceptual: float = Field(0.0, ge=0, description="Weight of the perceptual loss, by the encoder's features; 0 = none.")
     weights: str | None = Field(None, description="Weights file; none = tokenizer.safetensors in the preset's weights folder.")
 
 

@@ -4,6 +4,7 @@ Quirks of the original that are kept, since the published weights were trained w
 pooling, residual convolutions without bias, and a shortcut that reads the processed hidden state where a block changes the width.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -240,8 +241,11 @@ def load_vqgan(path: Path, cfg: Tokenizer) -> VQGAN:
     return vqgan.eval()
 
 
-def tokenizer_loss(vqgan: VQGAN, pixels: Tensor) -> Loss:
+def tokenizer_loss(vqgan: VQGAN, pixels: Tensor, features: Callable[[Tensor], Tensor] | None = None, perceptual: float = 0.0) -> Loss:
     """What `core.training.fit` minimises over (N, 3, H, W) uint8 pixels: squared error plus commitment (0.25, as the original).
+
+    With `perceptual` > 0 a perceptual loss (Johnson et al. 2016; VQGAN has LPIPS) of that weight comes on top: 1 - the cosine of the
+    `features` (B, ...) of an image, (B, 3, H, W) in [0, 1], and of its reconstruction.
 
     The codebook follows the encoder by online k-means rather than by gradient, which needs fewer steps. It keeps no
     statistics, so a resumed run is the same run. For the first tenth of the training the network learns without
@@ -249,18 +253,27 @@ def tokenizer_loss(vqgan: VQGAN, pixels: Tensor) -> Loss:
     """
     device = next(vqgan.parameters()).device
 
+    def misfit(rebuilt: Tensor, images: Tensor) -> Tensor:
+        error = F.mse_loss(rebuilt.float(), images)
+        if features is None or perceptual == 0:
+            return error
+        with torch.no_grad():
+            goal = features(images)
+        likeness = F.cosine_similarity(features(rebuilt).float().flatten(1), goal.float().flatten(1))
+        return error + perceptual * (1 - likeness).mean()
+
     def loss(rows: Tensor, done: float) -> Tensor:
         images = as_input(pixels[rows].to(device))
         z = vqgan.encoder(images)
         flat = z.movedim(1, 3).flatten(0, 2)
         if done < WARM_UP:
             vqgan.quantize.sample(flat.detach())
-            return F.mse_loss(vqgan.decode(z).float(), images)
+            return misfit(vqgan.decode(z), images)
         chosen = vqgan.quantize.nearest(flat.detach())
         quantised = vqgan.quantize.embedding(chosen).detach().view(*z.movedim(1, 3).shape).movedim(3, 1)
         vqgan.quantize.follow(flat.detach(), chosen, revive=done < SETTLED)
         commitment = F.mse_loss(z.float(), quantised)
         straight_through = z + (quantised - z).detach()
-        return F.mse_loss(vqgan.decode(straight_through).float(), images) + 0.25 * commitment
+        return misfit(vqgan.decode(straight_through), images) + 0.25 * commitment
 
     return loss

@@ -68,6 +68,10 @@ class Encoder(nn.Module):
         """(N, 3, S, S) from `prepare` -> (N, dim) projected, not yet standardised."""
         return self.head(self.backbone(prepared))
 
+    def features(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) as `prepare` takes them -> the backbone's last features, a map or tokens."""
+        return self.backbone.forward_features(prepare(images, self.image_size))
+
 
 def encode(encoder: Encoder, pixels: Tensor, compute: Compute, *, batch_size: int = 512, progress: Progress | None = None) -> Tensor:
     """z0 of images.

@@ -154,8 +154,10 @@ def _rdm(models: Models, images: Images) -> Task:
 
 
 def _tokenizer(models: Models, images: Images) -> Task:
-    vqgan, pixels = VQGAN.of(models.cfg.tokenizer), images.all_train.pixels(models.cfg.tokenizer.image_size)
-    return Task(vqgan, tokenizer_loss(vqgan, pixels), len(pixels), images.all_train.name)
+    cfg = models.cfg.tokenizer
+    vqgan, pixels = VQGAN.of(cfg), images.all_train.pixels(cfg.image_size)
+    features = models.encoder.features if cfg.perceptual else None
+    return Task(vqgan, tokenizer_loss(vqgan, pixels, features, cfg.perceptual), len(pixels), images.all_train.name)
 
 
 def _mage(models: Models, images: Images) -> Task:

@@ -14,6 +14,7 @@ from badood.decode import decode_images
 from badood.decode.mage import MAGE, mage_loss
 from badood.decode.parallel_decoding import as_in_training, decode_codes, guidance_at, inverse_cdf, still_masked, temperature_at
 from badood.decode.vqgan import VQGAN, tokenizer_loss
+from badood.pipeline.models import Models
 
 FP32 = choose("cpu", "fp32")
 CODES, SIDE, DIM = 8, 3, 6
@@ -59,6 +60,22 @@ def vqgan(cfg: Config, images: Tensor) -> VQGAN:
     network = VQGAN.of(cfg.tokenizer)
     fit(network, tokenizer_loss(network, images), len(images), cfg.tokenizer, compute=FP32)
     return network.eval()
+
+
+def test_a_perceptual_loss_keeps_what_the_encoder_sees(vqgan: VQGAN, cfg: Config, images: Tensor) -> None:
+    features = Models(cfg).encoder.features
+    torch.manual_seed(0)
+    network = VQGAN.of(cfg.tokenizer)
+    fit(network, tokenizer_loss(network, images, features, 0.3), len(images), cfg.tokenizer, compute=choose("cpu", "bf16"))
+
+    @torch.inference_mode()
+    def likeness(vqgan: VQGAN) -> float:
+        rebuilt = vqgan.decode_indices(vqgan.encode_indices(images))
+        with choose("cpu", "bf16").autocast():
+            seen = [features(some).float().flatten(1) for some in (rebuilt, images)]
+        return float(torch.cosine_similarity(*seen).mean())
+
+    assert likeness(network.eval()) > likeness(vqgan) + 0.05
 
 
 def error(vqgan: VQGAN, images: Tensor) -> float:
