@@ -42,8 +42,8 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
         minority_score_by_scale: mean minority score of outliers of the same 500 anchors at guidance 0, 0.025, 0.05, 0.075.
     """
     progress = progress or Silent()
-    images, compute = Images(cfg), Models(cfg).compute
-    models = Models(cfg)
+    images, models = Images(cfg), Models(cfg)
+    compute = models.compute
     train, test = images.all_train, images.test
     pixels = images.pixels(test)
     z0 = encode(models.encoder, pixels, compute, progress=progress)

@@ -244,8 +244,8 @@ def load_vqgan(path: Path, cfg: Tokenizer) -> VQGAN:
 def tokenizer_loss(vqgan: VQGAN, pixels: Tensor, features: Callable[[Tensor], Tensor] | None = None, perceptual: float = 0.0) -> Loss:
     """What `core.training.fit` minimises over (N, 3, H, W) uint8 pixels: squared error plus commitment (0.25, as the original).
 
-    With `perceptual` > 0 a perceptual loss (Johnson et al. 2016; VQGAN has LPIPS) of that weight comes on top: 1 - the cosine of the
-    `features` (B, ...) of an image, (B, 3, H, W) in [0, 1], and of its reconstruction.
+    With `features` a perceptual loss (Johnson et al. 2016; VQGAN has LPIPS) of weight `perceptual` comes on top: 1 - the cosine of the
+    features (B, ...) of an image, (B, 3, H, W) in [0, 1], and of its reconstruction.
 
     The codebook follows the encoder by online k-means rather than by gradient, which needs fewer steps. It keeps no
     statistics, so a resumed run is the same run. For the first tenth of the training the network learns without
@@ -255,7 +255,7 @@ def tokenizer_loss(vqgan: VQGAN, pixels: Tensor, features: Callable[[Tensor], Te
 
     def misfit(rebuilt: Tensor, images: Tensor) -> Tensor:
         error = F.mse_loss(rebuilt.float(), images)
-        if features is None or perceptual == 0:
+        if features is None:
             return error
         with torch.no_grad():
             goal = features(images)
