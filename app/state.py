@@ -152,6 +152,18 @@ def look_at(outlier_id: int | None) -> None:
         st.query_params["outlier"] = str(outlier_id)
 
 
+def page() -> int:
+    """The page of the grid that is looked at, from 1: turned to, else of the URL."""
+    number = st.query_params.get("page", "")
+    return st.session_state.get("page") or (max(1, int(number)) if number.isdecimal() else 1)
+
+
+def turn_to(number: int) -> None:
+    """Look at a page of the grid."""
+    st.session_state["page"] = number
+    st.query_params["page"] = str(number)
+
+
 def selected_ids() -> tuple[int, ...] | None:
     """Outliers that another page selected for the grid; None = no selection."""
     return st.session_state.get("selected_ids")

@@ -158,6 +158,10 @@ class MAGE(Training):
     mask_rate: tuple[Share, Share, Share] = Field(
         (0.5, 0.55, 1.0), description="Least, mean and largest share of masked tokens; truncated normal with std 0.25."
     )
+    views: int = Field(
+        0, ge=0, le=64, description="Random crops of each image to learn from beside the image itself. RCG draws a fresh one every step."
+    )
+    view_scale: tuple[Share, Share] = Field((0.2, 1.0), description="Area of such a crop as a share of the image. RCG: 0.2 to 1.")
     weights: str | None = Field(None, description="Weights file; none = mage.safetensors in the preset's weights folder.")
 
 

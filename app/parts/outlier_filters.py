@@ -84,7 +84,7 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
 
 def _bound() -> dict[str, object]:
     """In the URL, kept while other pages are looked at; another choice begins at its first page."""
-    return {"bind": "query-params", "persist_state": "session", "on_change": lambda: state.put("page", 1)}
+    return {"bind": "query-params", "persist_state": "session", "on_change": lambda: state.turn_to(1)}
 
 
 def _between(label: str, scale: Scale, key: str, text: str) -> tuple[float, float] | None:
@@ -112,4 +112,4 @@ def _among(found: Finished, verdicts: pd.DataFrame, judged: list[str]) -> tuple[
 def _clear() -> None:
     state.forget("confidence", "type", "verdict", "class", "scale", "minority")
     state.select_ids(None)
-    state.put("page", 1)
+    state.turn_to(1)

@@ -47,27 +47,32 @@ def _outliers(found: Finished) -> None:
 
 def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> None:
     """One page of tiles. A fragment of its own: turning the page need not draw the filters again."""
-    pages = ceil(count / _PAGE)
-    if state.value("page", 1) > pages:
-        state.put("page", pages)
-    place, anchors = st.columns([5, 1.4], vertical_alignment="center")
-    with_anchors = anchors.toggle("Show anchors", key="anchors", bind="query-params", persist_state="session")
-    number = place.pagination(pages, key="page", bind="query-params", persist_state="session")
-    # the next page comes along, so that its images are there before anyone turns to it
+    last = ceil(count / _PAGE)
+    page = min(state.page(), last)
+    state.turn_to(page)
+    with_anchors = st.toggle("Show anchors", key="anchors", bind="query-params", persist_state="session")
+    # the neighbours come along, so that they are there before anyone turns to them
+    first = max(1, page - 1)
     rows = found.outliers.page(
-        wish.filters, sort=wish.sort, descending=wish.descending, ranks=wish.ranks, offset=(number - 1) * _PAGE, limit=2 * _PAGE
+        wish.filters,
+        sort=wish.sort,
+        descending=wish.descending,
+        ranks=wish.ranks,
+        offset=(first - 1) * _PAGE,
+        limit=(page + 2 - first) * _PAGE,
     )
     read_ahead(found, rows["outlier_id"].tolist())
+    tiles = _tiles(found, rows, verdicts, anchors=with_anchors)
     gallery(
-        _tiles(found, rows.head(_PAGE), verdicts, anchors=with_anchors),
-        ahead=[outlier_url(found, int(number)) for number in rows["outlier_id"][_PAGE:]],
-        pages=(number, pages),
+        {number: tiles[(number - first) * _PAGE : (number - first + 1) * _PAGE] for number in range(first, min(page + 1, last) + 1)},
+        page=page,
+        last=last,
         kinds=TYPE_COLOURS,
         undoable=state.who() in set(verdicts["who"]),
         key="gallery",
         judged=lambda ids, verdict: _from_grid(_judge, found, ids, verdict),
         undone=lambda: _from_grid(_undo, found),
-        turned=lambda number: state.put("page", number),
+        turned=state.turn_to,
         opened=state.look_at,
     )
     opened = state.looked_at()

@@ -57,15 +57,20 @@ class Compute:
             yield
 
     def place(self, module: M) -> M:
-        """The module on the device; convolution weights laid out channels-last, which CPU and GPU kernels prefer."""
+        """The module on the device, laid out as its kernels prefer: convolution weights channels-last, which GPUs like too.
+
+        On a CPU in bfloat16 timm's attention runs as two products and a softmax: the fused kernel takes half as long again there, and its
+        backward pass ten times as long.
+        """
+        if self.device.type == "cpu" and self.dtype == torch.bfloat16:
+            unfuse_attention(module)
         return module.to(self.device).to(memory_format=torch.channels_last)
 
     def inference(self, module: M, *, guided: bool = False) -> M:
         """The module placed, in eval mode and without parameter gradients, to be called under `autocast`.
 
         Weights of linear and convolution layers take `dtype` here, once; autocast would cast them again at every call. On a CPU in
-        bfloat16 linear layers are packed for oneDNN as well, and timm's attention runs as two products: its fused kernel takes
-        half as long again there.
+        bfloat16 linear layers are packed for oneDNN as well.
 
         Args:
             guided: gradients of its input will be asked for, so it stays out of 8 bits.
@@ -76,7 +81,6 @@ class Compute:
                 layer.to(self.dtype)
         if self.device.type == "cpu" and self.dtype == torch.bfloat16:
             packed(module, Int8 if self.int8 and not guided else Packed)
-            unfuse_attention(module)
         return module
 
     def put(self, tensor: Tensor) -> Tensor:

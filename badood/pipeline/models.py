@@ -23,7 +23,7 @@ from badood.data.splits import load_optional
 from badood.decode.mage import MAGE, load_mage, mage_loss
 from badood.decode.vqgan import VQGAN, load_vqgan, tokenizer_loss
 from badood.encode.features import Encoder, encode, load_encoder
-from badood.encode.moco import MoCo, moco_loss
+from badood.encode.moco import MoCo, moco_loss, random_crop
 from badood.evaluate import clip as zero_shot
 from badood.evaluate.ood_types import class_names, vocabulary
 from badood.pipeline.images import Images
@@ -161,11 +161,23 @@ def _tokenizer(models: Models, images: Images) -> Task:
 
 
 def _mage(models: Models, images: Images) -> Task:
-    cfg = models.cfg
+    cfg, compute = models.cfg, models.compute
     pixels = images.all_train.pixels(cfg.tokenizer.image_size)
-    codes = models.compute.map(models.vqgan.encode_indices, pixels, cfg.decode.batch_size, stage="codes")
+
+    def learnt(view: Tensor, z0: Tensor) -> tuple[Tensor, Tensor]:
+        return compute.map(models.vqgan.encode_indices, view, cfg.decode.batch_size, stage="codes"), z0
+
+    parts = [learnt(pixels, _z0(models, images))]
+    for _ in range(cfg.mage.views):
+        cuts = (
+            random_crop(batch.float(), cfg.mage.view_scale, cfg.tokenizer.image_size)
+            for batch in torch.split(pixels, cfg.decode.batch_size)
+        )
+        view = torch.cat([cut.round().to(torch.uint8) for cut in cuts])
+        parts.append(learnt(view, encode(models.encoder, view, compute)))
+    codes, z0 = (torch.cat(column) for column in zip(*parts, strict=True))
     mage = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=round(codes.shape[1] ** 0.5), dim=cfg.encoder.dim)
-    return Task(mage, mage_loss(mage, codes, _z0(models, images)), len(codes), images.all_train.name)
+    return Task(mage, mage_loss(mage, codes, z0), len(codes), images.all_train.name)
 
 
 def _clip(models: Models, images: Images) -> Task:

@@ -111,3 +111,13 @@ def test_pages_of_the_grid_follow_one_another(page: Page, small_run: Finished) -
     expect(tiles).to_have_count(60)
     assert int(tiles.first.get_attribute("data-id") or -1) == small_run.outliers.page(limit=1)["outlier_id"][0]
     page.wait_for_function(AHEAD, arg=last)
+
+    # so do the arrows, and the number of a page; the address names it
+    page.get_by_role("button", name="Next page").click()
+    expect(tiles).to_have_count(len(last))
+    expect(page.get_by_role("button", name="Next page")).to_be_disabled()
+    page.wait_for_url(re.compile("page=2"))
+    page.get_by_role("spinbutton", name="Page").fill("1")
+    page.keyboard.press("Enter")
+    expect(tiles).to_have_count(60)
+    page.wait_for_url(re.compile("page=1"))

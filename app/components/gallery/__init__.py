@@ -33,10 +33,10 @@ class Tile:
 
 
 def gallery(
-    tiles: Sequence[Tile],
+    pages: Mapping[int, Sequence[Tile]],
     *,
-    ahead: Sequence[str],
-    pages: tuple[int, int],
+    page: int,
+    last: int,
     kinds: Mapping[str, str],
     undoable: bool,
     key: str,
@@ -48,7 +48,9 @@ def gallery(
     """Draw the grid. What a person does is told before the page is drawn anew.
 
     Args:
-        tiles: of one page. ahead: addresses of images that may be wanted next. pages: number of this page, from 1, and of all. kinds: colour by OOD type, for the legend. undoable: whether there is a verdict to take back.
+        pages: tiles by number of the page, from 1: those of `page` and of its neighbours, so that a turn to these is drawn at once.
+        page: which one to show. last: number of the last page. kinds: colour by OOD type, for the legend.
+        undoable: whether there is a verdict to take back.
         judged: told of outliers and their verdict. undone: told that the newest verdict is taken back.
         turned: told the number of the page to go to. opened: told of the outlier to show in full.
     """
@@ -56,19 +58,24 @@ def gallery(
     def said(name: str) -> Any:
         return state.value(key)[name]
 
+    def turn() -> None:
+        # the browser shows where it turned to, and takes for its answer what was drawn after this
+        state.put(f"{key} turned", said("turned")["at"])
+        turned(int(said("turned")["page"]))
+
     component = st.components.v2.component("gallery", html=_HTML, css=_CSS, js=_JS)
     component(
         data={
-            "tiles": [asdict(tile) for tile in tiles],
-            "ahead": list(ahead),
-            "page": pages[0],
-            "pages": pages[1],
+            "near": {str(number): [asdict(tile) for tile in tiles] for number, tiles in pages.items()},
+            "page": page,
+            "last": last,
+            "turned": state.value(f"{key} turned", 0),
             "kinds": dict(kinds),
             "undoable": undoable,
         },
         key=key,
         on_judged_change=lambda: judged(said("judged")["ids"], said("judged")["verdict"]),
         on_undone_change=undone,
-        on_turned_change=lambda: turned(int(said("turned")["page"])),
+        on_turned_change=turn,
         on_opened_change=lambda: opened(int(said("opened")["id"])),
     )

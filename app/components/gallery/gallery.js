@@ -39,31 +39,39 @@ function drawTile(tile) {
 }
 
 // a browser asks for six images at a time: anchors, which may have to be rendered first, and the next page must not hold the outliers up
-function loadRest(tiles, ahead) {
+function loadRest(tiles, next) {
   const loaded = [...tiles.querySelectorAll(".frame img")].map((image) => image.decode().catch(() => {}));
   Promise.all(loaded).then(() => {
     for (const anchor of tiles.querySelectorAll(".anchor")) anchor.src = anchor.dataset.src;
-    ahead.forEach((url) => (new Image().src = url));
+    next.forEach((tile) => (new Image().src = tile.url));
   });
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   // what must outlive a redraw lies on the element: the component is called anew with all new data
-  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "" });
+  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "", tiles: [], page: 0, turned: 0 });
   const tiles = root.querySelector(".tiles");
-  const verdicts = new Map(data.tiles.map((tile) => [tile.id, tile.verdict]));
+  const verdicts = new Map(Object.values(data.near).flat().map((tile) => [tile.id, tile.verdict]));
 
-  const shown = JSON.stringify(data.tiles.map((tile) => [tile.id, tile.url, tile.anchor]));
-  if (shown !== at.shown) {
-    const focused = tiles.contains(parentElement.activeElement);
-    at.shown = shown;
-    at.selected.clear();
-    at.cursor = Math.max(0, Math.min(at.cursor, data.tiles.length - 1));
-    tiles.replaceChildren(...data.tiles.map(drawTile));
-    loadRest(tiles, data.ahead);
-    if (focused && tiles.children.length) tiles.children[at.cursor].focus();
-  }
+  const show = () => {
+    const known = data.near[at.page];
+    if (!known) return; // not here yet
+    at.tiles = known;
+    const shown = JSON.stringify(known.map((tile) => [tile.id, tile.url, tile.anchor]));
+    if (shown !== at.shown) {
+      const focused = tiles.contains(parentElement.activeElement);
+      at.shown = shown;
+      at.selected.clear();
+      at.cursor = Math.max(0, Math.min(at.cursor, known.length - 1));
+      tiles.replaceChildren(...known.map(drawTile));
+      if (focused && tiles.children.length) tiles.children[at.cursor].focus();
+    }
+    loadRest(tiles, data.near[at.page + 1] ?? []);
+  };
+  // drawn before the last turn was heard of: the page turned to stands, not the one named here
+  if (data.turned >= at.turned) at.page = data.page;
+  show();
 
   const legend = root.querySelector(".kinds");
   legend.replaceChildren(...Object.entries(data.kinds).map(([name, colour]) => {
@@ -73,6 +81,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return kind;
   }));
 
+  const number = root.querySelector("input");
   const paint = () => {
     [...tiles.children].forEach((tile, place) => {
       const id = Number(tile.dataset.id);
@@ -87,11 +96,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.querySelector(".count").textContent = one || `${at.selected.size} selected`;
     for (const button of root.querySelectorAll("[data-needs]")) button.disabled = !at.selected.size;
     root.querySelector("[data-do=undo]").disabled = !data.undoable;
-    root.querySelector("[data-do=back]").disabled = data.page <= 1;
-    root.querySelector("[data-do=next]").disabled = data.page >= data.pages;
+    root.querySelector("[data-do=back]").disabled = at.page <= 1;
+    root.querySelector("[data-do=next]").disabled = at.page >= data.last;
+    root.querySelector(".last").textContent = data.last.toLocaleString("en");
+    number.max = data.last;
+    number.value = at.page;
   };
 
-  const idAt = (place) => data.tiles[place]?.id;
+  const idAt = (place) => at.tiles[place]?.id;
   const send = (name, value) => setTriggerValue(name, { ...value, at: Date.now() });
   const judge = (verdict) => {
     const one = !at.selected.size;
@@ -103,10 +115,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (one) go(at.cursor + 1);
     paint();
   };
-  const turn = (page) => page >= 1 && page <= data.pages && send("turned", { page });
+  const turn = (page) => {
+    if (!(page >= 1 && page <= data.last) || page === at.page) return;
+    at.page = page;
+    at.turned = Date.now();
+    setTriggerValue("turned", { page, at: at.turned });
+    show();
+  };
   const open = (place) => idAt(place) !== undefined && send("opened", { id: idAt(place) });
   const go = (place) => {
-    at.cursor = Math.max(0, Math.min(place, data.tiles.length - 1));
+    at.cursor = Math.max(0, Math.min(place, at.tiles.length - 1));
     paint();
     tiles.children[at.cursor]?.focus();
   };
@@ -120,12 +138,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   const across = () => getComputedStyle(tiles).gridTemplateColumns.split(" ").length;
   const actions = {
-    page: () => data.tiles.forEach((tile) => at.selected.add(tile.id)),
+    page: () => at.tiles.forEach((tile) => at.selected.add(tile.id)),
     clear: () => at.selected.clear(),
     undo: () => data.undoable && send("undone", {}),
     open: () => open(at.cursor),
-    back: () => turn(data.page - 1),
-    next: () => turn(data.page + 1),
+    back: () => turn(at.page - 1),
+    next: () => turn(at.page + 1),
   };
 
   root.onclick = (event) => {
@@ -145,7 +163,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const tile = event.target.closest(".tile");
     if (tile) open([...tiles.children].indexOf(tile));
   };
+  number.onchange = () => {
+    turn(Math.round(Math.min(Math.max(number.valueAsNumber || at.page, 1), data.last)));
+    paint();
+  };
   root.onkeydown = (event) => {
+    if (event.target === number) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const inTiles = Boolean(event.target.closest(".tile"));
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across() };
