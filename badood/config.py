@@ -274,7 +274,7 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
     """The settings of a preset with overrides.
 
     Args:
-        preset: a name from `preset_names`, or the path of a YAML file.
+        preset: a name from `preset_names`, or the path of a YAML file; its `base` names a preset from which it takes what it does not set.
         overrides: "section.field=value", the value as YAML; "data.ood.0.limit=100" reaches into lists.
         data: folder or file of the ID data; replaces the paths of `data.train` and `data.test`.
         dataset: name of the data set that reads `data`, such as folder or parquet; none = the preset's own.
@@ -282,13 +282,7 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
     Raises:
         BadConfig: no such preset; an unknown or out-of-range field, with what is allowed; `dataset` without `data`.
     """
-    path = PRESETS / f"{preset}.yaml" if preset in preset_names() else Path(preset)
-    if not path.is_file():
-        raise BadConfig(f"no preset {preset!r}: give one of {', '.join(preset_names())}, or the path of a YAML file.")
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise BadConfig(f"{path} is not valid YAML: {error}") from error
+    content = _read(preset)
     if dataset is not None and data is None:
         raise BadConfig(f"data set {dataset!r} reads images that you have: give their folder or file with --data.")
     if data is not None:
@@ -299,7 +293,32 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
             content["data"][part] = source | {"path": place}
     for override in overrides:
         _override(content, override)
-    return validate(content, source=str(path))
+    return validate(content, source=preset)
+
+
+def _read(preset: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The plain data of a preset, on top of that of its base."""
+    path = PRESETS / f"{preset}.yaml" if preset in preset_names() else Path(preset)
+    if not path.is_file():
+        raise BadConfig(f"no preset {preset!r}: give one of {', '.join(preset_names())}, or the path of a YAML file.")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise BadConfig(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise BadConfig(f"{path} is not a preset: expected sections with settings, got {content!r}.")
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    if base in above:
+        raise BadConfig(f"{path}: base {base!r} is built on this preset itself; name another one.")
+    return _over(_read(str(base), (*above, preset)), content)
+
+
+def _over(below: dict[str, Any], upon: dict[str, Any]) -> dict[str, Any]:
+    """Nested plain data with the entries of `upon` in the place of those below; lists are taken whole."""
+    both = {key: _over(below[key], new) for key, new in upon.items() if isinstance(new, dict) and isinstance(below.get(key), dict)}
+    return below | upon | both
 
 
 def validate(content: Mapping[str, Any], source: str = "config") -> Config:

@@ -58,6 +58,27 @@ def test_unknown_preset_lists_the_known(tmp_path: Path) -> None:
         load_config(str(broken))
 
 
+def test_a_preset_stands_on_its_base(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: miniworld\npreset: mine\ndetector: {epochs: 1}\nclip: {vocabulary: [sock]}")
+    got, base = load_config(str(mine)), load_config("miniworld")
+    assert got.detector == base.detector.model_copy(update={"epochs": 1.0})
+    assert got.clip.vocabulary == ["sock"]
+    assert got.clip.epochs == base.clip.epochs
+    assert (got.preset, got.data) == ("mine", base.data)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("base: {own}", "built on this preset itself"), ("base: nothing", "no preset 'nothing'"), ("- 1", "expected sections")],
+)
+def test_a_bad_base_is_named(tmp_path: Path, text: str, said: str) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(text.replace("{own}", str(mine)))
+    with pytest.raises(BadConfig, match=said):
+        load_config(str(mine))
+
+
 def test_a_config_survives_json() -> None:
     cfg = load_config("miniworld")
     assert Config.model_validate(cfg.model_dump(mode="json")) == cfg
