@@ -16,12 +16,17 @@ CHECKOUT = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
 
 
-@contextmanager
-def served(store: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A dashboard on a store: its address and process."""
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def served(store: Path, port: int | None = None) -> Iterator[tuple[str, psutil.Process]]:
+    """A dashboard on a store: its address and process. Without `port` any free one."""
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
     with (store / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | {"BADOOD_HOME": str(store)}, stdout=log, stderr=log)

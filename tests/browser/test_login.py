@@ -1,0 +1,56 @@
+"""The login, against a real OpenID Connect provider on this machine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import oidc_provider_mock
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.browsing import free_port
+from badood.store import open_database
+from badood.store.verdicts import current
+
+
+@pytest.fixture
+def page(
+    dashboard: Callable[[int | None], AbstractContextManager[str]], browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Page]:
+    """A dashboard that asks for a login at the provider."""
+    port, secrets = free_port(), tmp_path / "secrets.toml"
+    with oidc_provider_mock.run_server_in_thread() as provider:
+        secrets.write_text(f"""[auth]
+redirect_uri = "http://localhost:{port}/oauth2callback"
+cookie_secret = "a long random string"
+client_id = "bad-ood"
+client_secret = "any"
+server_metadata_url = "http://localhost:{provider.server_port}/.well-known/openid-configuration"
+""")
+        monkeypatch.setenv("STREAMLIT_SECRETS_FILES", str(secrets))
+        with dashboard(port):
+            opened = browser.new_page(base_url=f"http://localhost:{port}")
+            yield opened
+            opened.close()  # or the provider waits for its connection
+
+
+def test_a_verdict_is_written_down_under_the_address_of_the_login(page: Page) -> None:
+    page.goto("/outliers?run=small")
+    expect(page.get_by_text("This dashboard asks who you are")).to_be_visible()
+    expect(page.locator(".tile")).to_have_count(0)
+
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/oauth2/authorize**")
+    page.get_by_role("textbox").first.fill("ada@example.org")
+    page.get_by_role("button", name="Authorize").click()
+
+    expect(page.get_by_text("Logged in as ada@example.org")).to_be_visible()
+    page.goto("/outliers?run=small")
+    page.locator(".tile").first.click()
+    page.keyboard.press("k")
+    expect(page.get_by_text("1 judged")).to_be_visible()
+    assert set(current(open_database(), "small")["who"]) == {"ada@example.org"}
+
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="End session").click()  # the provider asks
+    expect(page.get_by_text("This dashboard asks who you are")).to_be_visible()
