@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 if TYPE_CHECKING:
     from badood.explore.finished import Finished
@@ -36,6 +38,31 @@ def reference(test_data: Path) -> Path:
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests out of the user's store."""
     monkeypatch.setenv("BADOOD_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    """An empty schema of the PostgreSQL database that `BADOOD_TEST_DATABASE_URL` names; skips where it names none."""
+    url = os.environ.get("BADOOD_TEST_DATABASE_URL")
+    if not url:
+        pytest.skip("set BADOOD_TEST_DATABASE_URL to a PostgreSQL database to run this test on it too")
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+        # a URL of its own, too: a database that is open already is not opened again
+        yield make_url(url).update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """The Redis database that `BADOOD_TEST_QUEUE_URL` names; skips where it names none."""
+    url = os.environ.get("BADOOD_TEST_QUEUE_URL")
+    if not url:
+        pytest.skip("set BADOOD_TEST_QUEUE_URL to an empty Redis database (redis://localhost:6379/9) to run this test on it too")
+    return url
 
 
 SMALL_RUN = "small"

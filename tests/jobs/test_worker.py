@@ -1,4 +1,7 @@
-"""A worker in a process of its own, with tiny job kinds that come from another package's entry point."""
+"""A worker in a process of its own, with tiny job kinds that come from another package's entry point.
+
+On files of the store, and on PostgreSQL and Redis where `BADOOD_TEST_DATABASE_URL` and `BADOOD_TEST_QUEUE_URL` name them.
+"""
 
 import os
 import signal
@@ -54,8 +57,21 @@ def crash(arguments, progress):
 '''
 
 
+@pytest.fixture(params=["files", "servers"])
+def servers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where database and queue lie."""
+    if request.param == "files":
+        yield
+        return
+    monkeypatch.setenv("BADOOD_DATABASE_URL", request.getfixturevalue("postgresql_url"))
+    monkeypatch.setenv("BADOOD_QUEUE_URL", request.getfixturevalue("redis_url"))
+    queue.open_task().huey.flush()
+    yield
+    open_database().engine.dispose()
+
+
 @pytest.fixture
-def kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def kinds(servers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kinds count, stubborn, refuse and crash, for this process's children."""
     package = tmp_path / "plugins"
     info = package / "tiny_kinds-1.dist-info"
@@ -202,6 +218,7 @@ def test_a_job_handed_in_without_a_worker_and_a_queue_waits(database: Database, 
     worker.terminate()
     worker.wait()
     job_id = count(tmp_path / "lines")
+    queue.open_task().huey.flush()
     for part in home().glob("queue.sqlite*"):
         part.unlink()
     second = start_worker()
