@@ -55,8 +55,11 @@ def _further(found: Finished, name: str, known: set[str]) -> tuple[list[pd.DataF
     """Shift tables of the scorers beyond `known`, and what is being waited for. One at a time, so that a preview need not wait for all."""
     visitor = f"{state.visitor()} {name}"
     names, problem = outcome(asked("scorers", visitor))
+    if problem:
+        st.caption(f":material/error: Further scorers cannot be listed: {problem}")
+        return [], ""
     if names is None:
-        return [], "" if problem else "Looking for further scorers."
+        return [], "Looking for further scorers."
     tables: list[pd.DataFrame] = []
     missing = [scorer for scorer in names if scorer not in known]
     for scorer in missing:
