@@ -112,7 +112,9 @@ def test_own_folder_runs_through(tmp_path: Path) -> None:
     own = photos(tmp_path / "photos", classes, 100)
     (own / "jeep" / "notes.txt").write_text("not an image")
     settings = [setting for setting in SMALL_SETTINGS if not setting.startswith(("data.train", "data.test"))]
-    run = run_pipeline(load_config("miniworld", [*settings, "evaluate.filters=[all]", "detector.epochs=8"], own, "folder"))
+    run = run_pipeline(
+        load_config("miniworld", [*settings, "evaluate.filters=[all]", "detector.epochs=8", "detector.batch_size=32"], own, "folder")
+    )
     assert read_json(run.folder / run.record["encoded"] / "classes.json") == sorted(classes)
     assert run.record["metrics"]["all"]["kept"] == 90
 
