@@ -164,20 +164,21 @@ def _mage(models: Models, images: Images) -> Task:
     cfg, compute = models.cfg, models.compute
     pixels = images.all_train.pixels(cfg.tokenizer.image_size)
 
-    def learnt(view: Tensor, z0: Tensor) -> tuple[Tensor, Tensor]:
-        return compute.map(models.vqgan.encode_indices, view, cfg.decode.batch_size, stage="codes"), z0
+    def tokens(view: Tensor) -> Tensor:
+        return compute.map(models.vqgan.encode_indices, view, cfg.decode.batch_size, stage="codes")
 
-    parts = [learnt(pixels, _z0(models, images))]
+    codes, z0 = [tokens(pixels)], [_z0(models, images)]
     for _ in range(cfg.mage.views):
         cuts = (
             random_crop(batch.float(), cfg.mage.view_scale, cfg.tokenizer.image_size)
             for batch in torch.split(pixels, cfg.decode.batch_size)
         )
         view = torch.cat([cut.round().to(torch.uint8) for cut in cuts])
-        parts.append(learnt(view, encode(models.encoder, view, compute)))
-    codes, z0 = (torch.cat(column) for column in zip(*parts, strict=True))
-    mage = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=round(codes.shape[1] ** 0.5), dim=cfg.encoder.dim)
-    return Task(mage, mage_loss(mage, codes, z0), len(codes), images.all_train.name)
+        codes.append(tokens(view))
+        z0.append(encode(models.encoder, view, compute))
+    rows = len(pixels) * len(codes)
+    mage = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=round(codes[0].shape[1] ** 0.5), dim=cfg.encoder.dim)
+    return Task(mage, mage_loss(mage, torch.cat(codes), torch.cat(z0)), rows, images.all_train.name)
 
 
 def _clip(models: Models, images: Images) -> Task:

@@ -50,7 +50,7 @@ function loadRest(tiles, next) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   // what must outlive a redraw lies on the element: the component is called anew with all new data
-  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "", tiles: [], page: 0, turned: 0 });
+  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "", ahead: "", tiles: [], page: 0, turned: 0 });
   const tiles = root.querySelector(".tiles");
   const verdicts = new Map(Object.values(data.near).flat().map((tile) => [tile.id, tile.verdict]));
 
@@ -59,6 +59,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!known) return; // not here yet
     at.tiles = known;
     const shown = JSON.stringify(known.map((tile) => [tile.id, tile.url, tile.anchor]));
+    const next = data.near[at.page + 1] ?? [];
+    const ahead = next.map((tile) => tile.url).join();
+    const rest = shown !== at.shown || ahead !== at.ahead;
     if (shown !== at.shown) {
       const focused = tiles.contains(parentElement.activeElement);
       at.shown = shown;
@@ -67,7 +70,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       tiles.replaceChildren(...known.map(drawTile));
       if (focused && tiles.children.length) tiles.children[at.cursor].focus();
     }
-    loadRest(tiles, data.near[at.page + 1] ?? []);
+    if (rest) loadRest(tiles, next);
+    at.ahead = ahead;
   };
   // drawn before the last turn was heard of: the page turned to stands, not the one named here
   if (data.turned >= at.turned) at.page = data.page;
