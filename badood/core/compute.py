@@ -56,13 +56,17 @@ class Compute:
         with self.autocast(), kernel:
             yield
 
+    @property
+    def _on_cpu_in_bf16(self) -> bool:
+        return self.device.type == "cpu" and self.dtype == torch.bfloat16
+
     def place(self, module: M) -> M:
         """The module on the device, laid out as its kernels prefer: convolution weights channels-last, which GPUs like too.
 
         On a CPU in bfloat16 timm's attention runs as two products and a softmax: the fused kernel takes half as long again there, and its
         backward pass ten times as long.
         """
-        if self.device.type == "cpu" and self.dtype == torch.bfloat16:
+        if self._on_cpu_in_bf16:
             unfuse_attention(module)
         return module.to(self.device).to(memory_format=torch.channels_last)
 
@@ -79,7 +83,7 @@ class Compute:
         for layer in module.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 layer.to(self.dtype)
-        if self.device.type == "cpu" and self.dtype == torch.bfloat16:
+        if self._on_cpu_in_bf16:
             packed(module, Int8 if self.int8 and not guided else Packed)
         return module
 

@@ -1,37 +1,38 @@
 """The login, against a real OpenID Connect provider on this machine."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 import oidc_provider_mock
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.browsing import free_port
 from badood.store import open_database
 from badood.store.verdicts import current
 
 
 @pytest.fixture
-def page(
-    dashboard: Callable[[int | None], AbstractContextManager[str]], browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Page]:
-    """A dashboard that asks for a login at the provider."""
-    port, secrets = free_port(), tmp_path / "secrets.toml"
-    with oidc_provider_mock.run_server_in_thread() as provider:
+def provider(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A provider, and the settings by which a dashboard asks it."""
+    secrets = tmp_path / "secrets.toml"
+    with oidc_provider_mock.run_server_in_thread() as server:
         secrets.write_text(f"""[auth]
 redirect_uri = "http://localhost:{port}/oauth2callback"
 cookie_secret = "a long random string"
 client_id = "bad-ood"
 client_secret = "any"
-server_metadata_url = "http://localhost:{provider.server_port}/.well-known/openid-configuration"
+server_metadata_url = "http://localhost:{server.server_port}/.well-known/openid-configuration"
 """)
         monkeypatch.setenv("STREAMLIT_SECRETS_FILES", str(secrets))
-        with dashboard(port):
-            opened = browser.new_page(base_url=f"http://localhost:{port}")
-            yield opened
-            opened.close()  # or the provider waits for its connection
+        yield
+
+
+@pytest.fixture
+def page(provider: None, address: str, port: int, browser: Browser) -> Iterator[Page]:
+    """A dashboard that asks for a login, by the name that the provider sends people back to."""
+    opened = browser.new_page(base_url=f"http://localhost:{port}")
+    yield opened
+    opened.close()  # or the provider waits for its connection
 
 
 def test_a_verdict_is_written_down_under_the_address_of_the_login(page: Page) -> None:
