@@ -175,6 +175,10 @@ class Decode(Settings):
     spare_masked: bool = Field(
         False, description="Keep masked tokens from MAGE's encoder as in its training: faster; the original shows it all of them."
     )
+    draws: Count = Field(
+        1, description="Decodings of an embedding at most; the one that the encoder places nearest to the embedding is kept. 1 = paper."
+    )
+    near: float = Field(1.0, ge=-1, le=1, description="Cosine of an embedding and its decoding's own from which on none is drawn again.")
     batch_size: Count = Field(128, description="Images a batch; cut to compute.memory_gb.")
     seed: int = Field(0, ge=0, description="With the outlier id it decides every draw.")
 

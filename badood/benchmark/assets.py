@@ -14,7 +14,6 @@ from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.compute import Compute
 from badood.core.noise import Noise
 from badood.core.progress import Progress, Silent
-from badood.decode import decode_images
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
 from badood.evaluate.ood_types import class_names, vocabulary
@@ -51,7 +50,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     rows = anchors(test.labels, min(_ANCHORS, len(test)), _SEED)
     noise = Noise(_SEED, rows)
     anchor, labels = z0[rows], torch.from_numpy(test.labels[rows])
-    decoded = decode_images(models.mage, models.vqgan, anchor, cfg.decode, noise=noise, compute=compute, progress=progress)
+    decoded = models.decode(anchor, noise, progress)
     originals = test.pixels(cfg.tokenizer.image_size)
     rebuilt = rebuild(models, originals, compute)
 

@@ -9,7 +9,6 @@ import torch
 from badood.calibrate import from_dict
 from badood.core.artefacts import read_json
 from badood.core.noise import Noise
-from badood.decode import decode_images
 from badood.pipeline.method import Method
 from badood.pipeline.table import png
 from badood.synthesise import synthesiser
@@ -45,7 +44,7 @@ def walk(method: Method, row: int, *, start: int, scale: float) -> dict[str, Any
             for part in embeddings
         ]
     same = Noise(cfg.decode.seed, np.full(len(embeddings), row))
-    pixels = decode_images(method.models.mage, method.models.vqgan, torch.cat(embeddings).cpu(), cfg.decode, noise=same, compute=compute)
+    pixels = method.models.decode(torch.cat(embeddings).cpu(), same)
     energy = method.seen(method.load_detector(method.first_detector), pixels)
     confidence = from_dict(read_json(method.confidence / "calibrator.json")).id_confidence(energy)
     steps = {

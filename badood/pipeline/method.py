@@ -24,7 +24,6 @@ from badood.core.progress import Progress
 from badood.core.seeds import derive_seed
 from badood.core.weights import fingerprint
 from badood.data.splits import load
-from badood.decode import decode_images
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector, load_detector, save_detector
 from badood.detect.train import score, train_full
@@ -34,7 +33,7 @@ from badood.evaluate.ood_types import choose_tau, class_names, ood_types, vocabu
 from badood.filter import Selection, select
 from badood.pipeline import evaluation, preview
 from badood.pipeline.images import Images, anchors
-from badood.pipeline.models import Model, Models
+from badood.pipeline.models import DECODERS, Model, Models
 from badood.pipeline.runs import Run, open_run, start_run
 from badood.pipeline.table import write_outliers
 from badood.synthesise import synthesiser
@@ -183,17 +182,10 @@ class Method:
 
         def make(out: Path) -> None:
             noise = Noise(cfg.decode.seed, self.embeddings["outlier_id"].to_numpy())
-            np.save(out / "images.npy", self._decode(np.load(self.synthesised / "embeddings.npy"), noise))
+            z = torch.from_numpy(np.load(self.synthesised / "embeddings.npy"))
+            np.save(out / "images.npy", self.models.decode(z, noise, self.run.progress).numpy())
 
-        return self.run.artefact("decode", [self.synthesised.name, cfg.decode, self._weights("mage", "tokenizer")], make)
-
-    def _decode(self, z: NDArray[np.float32], noise: Noise) -> NDArray[np.uint8]:
-        """(M, 3, H, W) images of (M, D) embeddings."""
-        models, run = self.models, self.run
-        given = torch.from_numpy(z)
-        return decode_images(
-            models.mage, models.vqgan, given, self.cfg.decode, noise=noise, compute=run.compute, progress=run.progress
-        ).numpy()
+        return self.run.artefact("decode", [self.synthesised.name, cfg.decode, self._weights(*DECODERS)], make)
 
     @cached_property
     def outlier_pixels(self) -> torch.Tensor:
@@ -215,9 +207,10 @@ class Method:
         def make(out: Path) -> None:
             z0, labels = (np.load(self.encoded / f"{name}.npy") for name in ("z0", "labels"))
             rows = anchors(labels, len(self.embeddings), cfg.decode.seed)
-            np.save(out / "images.npy", self._decode(z0[rows], Noise(derive_seed("decoded ID", cfg.decode.seed), rows)))
+            noise = Noise(derive_seed("decoded ID", cfg.decode.seed), rows)
+            np.save(out / "images.npy", self.models.decode(torch.from_numpy(z0[rows]), noise, self.run.progress).numpy())
 
-        parts = [self.encoded.name, len(self.embeddings), cfg.decode, self._weights("mage", "tokenizer")]
+        parts = [self.encoded.name, len(self.embeddings), cfg.decode, self._weights(*DECODERS)]
         return torch.from_numpy(np.load(self.run.artefact("decode-id", parts, make) / "images.npy"))
 
     def detector(self, kept: NDArray[np.bool_]) -> Path:

@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from badood import config
@@ -17,9 +19,12 @@ from badood.core import weights
 from badood.core.artefacts import digest, home, write_json
 from badood.core.compute import Compute, choose
 from badood.core.errors import BadInput
+from badood.core.noise import Noise
 from badood.core.progress import Progress, Silent
+from badood.core.seeds import derive_seed
 from badood.core.training import Loss, fit
 from badood.data.splits import load_optional
+from badood.decode import decode_images
 from badood.decode.mage import MAGE, load_mage, mage_loss
 from badood.decode.vqgan import VQGAN, load_vqgan, tokenizer_loss
 from badood.encode.features import Encoder, encode, load_encoder
@@ -32,6 +37,8 @@ from badood.synthesise.rdm import RDM, load_rdm, rdm_loss
 Model = Literal["encoder", "rdm", "tokenizer", "mage", "clip"]
 MODELS: tuple[Model, ...] = get_args(Model)
 """The RDM and MAGE learn from the encoder's z0, MAGE from the tokenizer's codes."""
+DECODERS: tuple[Model, ...] = ("encoder", "tokenizer", "mage")
+"""What `Models.decode` uses."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,42 @@ class Models:
     def clip(self) -> zero_shot.Clip:
         """Image and class name -> similarity."""
         return zero_shot.load_clip(self.cfg.clip.model, weights_path(self.cfg, "clip"))
+
+    def decode(self, z: Tensor, noise: Noise, progress: Progress | None = None) -> Tensor:
+        """Images of embeddings: of `decode.draws` decodings the one that the encoder places nearest.
+
+        A small MAGE draws many codes at once, and some decodings show something else than their embedding says.
+
+        Args:
+            z: (N, dim) float32 on the CPU. noise: of the same rows.
+
+        Returns:
+            (N, 3, H, W) uint8 on the CPU.
+        """
+        cfg = self.cfg.decode
+
+        def draw(rows: NDArray[np.int64], number: int) -> Tensor:
+            own = Noise(derive_seed(noise.seed, "draw", number), noise.rows[rows]) if number else noise.take(rows)
+            return decode_images(self.mage, self.vqgan, z[rows], cfg, noise=own, compute=self.compute, progress=progress)
+
+        def nearness(images: Tensor, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+            return torch.cosine_similarity(encode(self.encoder, images, self.compute), z[rows]).numpy()
+
+        rows = np.arange(len(z))
+        images = draw(rows, 0)
+        if cfg.draws == 1:
+            return images
+        reached = nearness(images, rows)
+        for number in range(1, cfg.draws):
+            rows = np.flatnonzero(reached < cfg.near)
+            if len(rows) == 0:
+                break
+            drawn = draw(rows, number)
+            closer = nearness(drawn, rows)
+            better = closer > reached[rows]
+            images[rows[better]] = drawn[better]
+            reached[rows[better]] = closer[better]
+        return images
 
 
 @dataclass(frozen=True)
