@@ -104,6 +104,7 @@ class Models:
         images = draw(rows, 0)
         if cfg.draws == 1:
             return images
+        images = images.clone()  # what inference mode made cannot be written to
         reached = nearness(images, rows)
         for number in range(1, cfg.draws):
             rows = np.flatnonzero(reached < cfg.near)

@@ -1,14 +1,19 @@
 """Training the preset's models: the file, its card, and going on where a training was cut off."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from badood.config import Config, load_config
 from badood.core import weights
 from badood.core.artefacts import read_json
+from badood.core.noise import Noise
 from badood.core.progress import Silent
+from badood.data import dataset
+from badood.encode.features import encode
 from badood.pipeline.models import Models, train_model
 
 
@@ -56,3 +61,21 @@ def test_a_training_that_was_cut_off_ends_with_the_same_weights(tmp_path: Path) 
     assert rest.steps[-1] == 8
     first, second = (weights.read(tmp_path / name / "mage.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_of_several_decodings_the_nearest_is_kept() -> None:
+    cfg = load_config("miniworld", ["decode.steps=3", "decode.draws=1"])
+    models = Models(cfg)
+    z = encode(models.encoder, dataset["miniworld"](None, "test", classes="id", count=24, size=64).pixels(64), models.compute)
+
+    def nearness(draws: int, near: float = 1.0) -> np.ndarray:
+        settings = cfg.decode.model_copy(update={"draws": draws, "near": near})
+        images = replace(models, cfg=cfg.model_copy(update={"decode": settings})).decode(z, Noise(0, np.arange(len(z))))
+        return torch.cosine_similarity(encode(models.encoder, images, models.compute), z).numpy()
+
+    once, often, enough = nearness(1), nearness(3), nearness(3, float(np.median(nearness(1))))
+    assert (often >= once - 0.01).all()
+    assert often.mean() > once.mean()
+    settled = once >= np.median(once)
+    np.testing.assert_allclose(enough[settled], once[settled], atol=0.01)
+    assert enough[~settled].mean() > once[~settled].mean()
