@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from badood.data.record import ImageSet
 from badood.detect.scorers import scorer
 from badood.evaluate.clip import zero_shot
 from badood.jobs import lesson
+from badood.jobs.priority import step_back
 from badood.pipeline import evaluation
 from badood.pipeline.method import Method
 from badood.pipeline.runs import open_run
@@ -137,7 +137,7 @@ _NICENESS = 5
 """Below the dashboard, so that pages answer while a preview is made; above the jobs, which nobody waits for."""
 
 if __name__ == "__main__":
-    os.nice(_NICENESS)
+    step_back(_NICENESS)
     # what a library prints must not get between the replies
     replies, sys.stdout = sys.stdout, sys.stderr
     serve(sys.stdin, replies)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 from badood.core.errors import BadOODError
 from badood.jobs.kinds import job_kind
+from badood.jobs.priority import step_back
 from badood.store import Database, jobs, open_database
 
 _WRITE_SECONDS = 0.5
 """Between two reports of the same stage."""
 
 _NICENESS = 10
-"""Below the dashboard, so that pages answer while a training runs."""
+"""Well below the dashboard, so that pages answer while a training runs."""
 
 
 @dataclass
@@ -69,5 +70,5 @@ def _end_with(parent: int) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    os.nice(_NICENESS)
+    step_back(_NICENESS)
     sys.exit(do(int(sys.argv[1])))

@@ -54,6 +54,10 @@ def refuse(arguments, progress):
 
 def crash(arguments, progress):
     os.abort()
+
+def patient(arguments, progress):
+    group = "/proc/self/autogroup"
+    return {"nice": os.nice(0), "group": open(group).read() if os.path.exists(group) else None}
 '''
 
 
@@ -78,7 +82,7 @@ def kinds(servers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     info.mkdir(parents=True)
     (package / "tiny_kinds.py").write_text(KINDS)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-kinds\nVersion: 1\n")
-    names = ("count", "stubborn", "refuse", "crash")
+    names = ("count", "stubborn", "refuse", "crash", "patient")
     (info / "entry_points.txt").write_text("[badood.job_kinds]\n" + "".join(f"{name} = tiny_kinds:{name}\n" for name in names))
     checkout = str(Path(__file__).parents[2])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), checkout]))
@@ -164,6 +168,14 @@ def test_cancel_ends_even_a_stubborn_job_and_its_children_within_two_seconds(dat
 def test_an_error_of_ours_is_told_as_it_is(database: Database) -> None:
     job = ended(database, queue.submit("refuse", {}).id)
     assert (job.state, job.error) == ("failed", "band 0.9..1.0 keeps nothing")
+
+
+def test_a_job_steps_back_behind_the_dashboard(database: Database) -> None:
+    result = ended(database, queue.submit("patient", {}).id).result
+    assert result is not None
+    assert result["nice"] == 10
+    # a session of its own would else get a full share of the processor, whatever its niceness
+    assert result["group"] is None or result["group"].endswith("nice 10\n")
 
 
 def test_a_crash_of_the_process_is_told_with_its_log(database: Database) -> None:
