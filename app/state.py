@@ -88,7 +88,7 @@ def keep_in_url(found: Finished) -> None:
 
 
 def _band_in_url(shown: Band) -> None:
-    st.query_params.update({"lo": f"{shown.lo:g}", "hi": f"{shown.hi:g}", "unit": shown.unit})
+    st.query_params.update({"lo": f"{shown.lo:.9g}", "hi": f"{shown.hi:.9g}", "unit": shown.unit})
 
 
 def band(found: Finished) -> Band:

@@ -57,6 +57,8 @@ def _suggest(found: Finished) -> None:
     if problem:
         state.put("suggestion", problem)
     elif chosen is not None:
-        state.set_band(Band(round(chosen["lo"], 5), round(chosen["hi"], 5)))
-        state.put("suggestion", f"Suggested because: {chosen['reason']}.")
+        # not rounded: outliers lie close together near 0, and those at the ends would drop out
+        state.set_band(Band(chosen["lo"], chosen["hi"]))
+        reach = f"The {chosen['kept']:,} outliers in it reach from {chosen['lo']:.3f} to {chosen['hi']:.3f}."
+        state.put("suggestion", f"Suggested because: {chosen['reason']}. {reach}")
     st.rerun()

@@ -5,6 +5,7 @@ import streamlit as st
 
 from app import state
 from app.parts.band_handles import band_scale
+from app.parts.job_status import job_status, open_jobs
 from app.parts.tables import metric_table
 from app.workers import ensure_worker
 from badood.explore import figures
@@ -36,14 +37,14 @@ def sweep(found: Finished) -> None:
     st.header("All bands at a glance")
     band = state.band(found)
     table = found.sweep(quantiles=band.quantiles)
-    text = "Previews 55 bands, one after the other, in the background. Previews train the last layer only and use validation images."
-    if table.empty:
-        st.caption(f"No sweep in this unit yet. {text}")
-    if st.button("Sweep all bands" if table.empty else "Sweep again", icon=":material/apps:", help=text, key="sweep"):
+    st.caption("Previews 55 bands, one after the other, in the background. Previews train the last layer only and use validation images.")
+    busy = bool(open_jobs(found.run.id, ["sweep"]))
+    if st.button("Sweep all bands" if table.empty else "Sweep again", icon=":material/apps:", key="sweep", disabled=busy):
         ensure_worker()
         scale = CONFIDENCES if band.quantiles else band_scale(found)
         queue.submit("sweep", {"run": found.run.id, "quantiles": band.quantiles, "span": [scale.lo, scale.hi]}, found.run.id)
         st.rerun()
+    job_status(found.run.id, ["sweep"])
     if not table.empty:
         st.fragment(_sweep_plot)(found, table)
 

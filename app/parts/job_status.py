@@ -19,11 +19,12 @@ def job_status(run_id: str, kinds: Sequence[str]) -> None:
 
     When a job ends the whole page is drawn anew, so that its result appears.
     """
-    watching = bool(_open(run_id, kinds))
+    watching = bool(open_jobs(run_id, kinds))
     st.fragment(_draw, run_every=0.5 if watching else None)(run_id, tuple(kinds), watching)
 
 
-def _open(run_id: str, kinds: Sequence[str]) -> list[Job]:
+def open_jobs(run_id: str, kinds: Sequence[str]) -> list[Job]:
+    """Those of a run that wait or run."""
     return jobs.listed(open_database(), run_id=run_id, kinds=kinds, states=jobs.OPEN)
 
 

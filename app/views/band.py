@@ -28,7 +28,7 @@ def page() -> None:
     )
     st.fragment(_chooser)(found)
     grab_selection(plots="band_plot", key="band handles")
-    job_status(found.run.id, ["retrain", "sweep"])
+    job_status(found.run.id, ["retrain"])
     results(found)
     sweep(found)
 

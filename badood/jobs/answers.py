@@ -19,7 +19,6 @@ from badood.data.record import ImageSet
 from badood.detect.scorers import scorer
 from badood.evaluate.clip import zero_shot
 from badood.jobs import lesson
-from badood.jobs.priority import step_back
 from badood.pipeline import evaluation
 from badood.pipeline.method import Method
 from badood.pipeline.runs import open_run
@@ -133,11 +132,7 @@ def serve(questions: TextIO, replies: TextIO) -> None:
         print(json.dumps(answer(line)), file=replies, flush=True)
 
 
-_NICENESS = 5
-"""Below the dashboard, so that pages answer while a preview is made; above the jobs, which nobody waits for."""
-
 if __name__ == "__main__":
-    step_back(_NICENESS)
     # what a library prints must not get between the replies
     replies, sys.stdout = sys.stdout, sys.stderr
     serve(sys.stdin, replies)

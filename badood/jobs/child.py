@@ -5,11 +5,12 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from badood.core.errors import BadOODError
 from badood.jobs.kinds import job_kind
-from badood.jobs.priority import step_back
 from badood.store import Database, jobs, open_database
 
 _WRITE_SECONDS = 0.5
@@ -17,6 +18,9 @@ _WRITE_SECONDS = 0.5
 
 _NICENESS = 10
 """Well below the dashboard, so that pages answer while a training runs."""
+
+_AUTOGROUP = Path("/proc/self/autogroup")
+"""Linux shares the processor between sessions first, and only then by niceness among the processes of one."""
 
 
 @dataclass
@@ -68,7 +72,14 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
+def _step_back() -> None:
+    """Lower the priority of this process and its session, which the worker made for it alone."""
+    os.nice(_NICENESS)
+    with suppress(OSError):  # not on other systems, nor where an administrator switched it off
+        _AUTOGROUP.write_text(str(_NICENESS))
+
+
 if __name__ == "__main__":
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    step_back(_NICENESS)
+    _step_back()
     sys.exit(do(int(sys.argv[1])))

@@ -49,6 +49,8 @@ def styled(figure: go.Figure, title: str, *, x: str | None = None, y: str | None
         font={"color": _INK, "size": 13},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1.0},
         hoverlabel={"font": {"size": 12}},
+        # plotly would take a dark bar for a transparent background
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": _INK, "activecolor": PALETTE[0]},
         colorway=PALETTE,
     )
     figure.update_xaxes(gridcolor=_GRID, zerolinecolor=_GRID, linecolor=_INK, automargin=True)
