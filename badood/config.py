@@ -28,7 +28,8 @@ class Compute(Settings):
 
     device: str = Field("auto", description='Torch device, or "auto": CUDA, then MPS, then CPU.')
     precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
-        "auto", description="Dtype of autocast; auto takes bf16 where the hardware has it; int8 is bf16 with 8-bit linear layers, on CPUs."
+        "auto",
+        description="Dtype of autocast; auto takes bf16 where the hardware gains by it; int8 is bf16 with 8-bit linear layers, on CPUs.",
     )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 leaves torch's choice.")
     memory_gb: float = Field(2.0, gt=0, le=1024, description="What one batch of inference may take, in GB; batch sizes are cut to it.")
@@ -191,16 +192,13 @@ class Detector(Training):
     image_size: int = Field(ge=8, le=1024, description="Input height and width in px.")
     beta: float = Field(2.0, ge=0, le=1000, description="Weight of the uncertainty loss. Paper eq. 5.")
     outlier_share: float = Field(1.0, gt=0, le=8, description="Outliers a step, per ID image of the batch.")
-    decoded_share: float = Field(
+    rebuilt_share: Share = Field(
         0.0,
-        ge=0,
-        le=8,
-        description="Decoded ID embeddings a step, per ID image of the batch: ID in the uncertainty loss, so that the decoder's look alone "
-        "marks no outlier; 0 = paper.",
+        description="Share of the ID images that are the tokenizer's reconstruction of themselves, drawn anew at each step, so that the "
+        "decoder's look alone marks no outlier; 0 = paper.",
     )
     phi: Literal["monotone", "mlp"] = Field("monotone", description="phi of eq. 4: increasing by construction, or the paper's plain MLP.")
     phi_hidden: Count = Field(32, description="Hidden units of phi.")
-    folds: Count = Field(1, description="1 = paper; K = each outlier is scored by a detector that was not trained on it.")
     head_steps: Count = Field(300, description="Optimisation steps of a head-mode retrain.")
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from badood.config import CHECKOUT, Config
 from badood.core.artefacts import atomic_file, read_json, write_json
-from badood.core.compute import Compute
 from badood.core.noise import Noise
 from badood.core.progress import Progress, Silent
 from badood.encode.features import encode
@@ -52,7 +51,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     anchor, labels = z0[rows], torch.from_numpy(test.labels[rows])
     decoded = models.decode(anchor, noise, progress)
     originals = test.pixels(cfg.tokenizer.image_size)
-    rebuilt = rebuild(models, originals, compute)
+    rebuilt = models.rebuild(originals, progress)
 
     def consistency(made: Tensor) -> float:
         return float((known.predict(encode(models.encoder, made, compute).numpy()) == test.labels[rows]).mean())
@@ -104,12 +103,6 @@ def nearest_classes(z0: Tensor, labels: NDArray[np.int64]) -> KNeighborsClassifi
     """
     vote = KNeighborsClassifier(n_neighbors=NEIGHBOURS, metric="cosine", weights=lambda distance: np.exp((1 - distance) / 0.07))
     return vote.fit(z0.numpy(), labels)
-
-
-def rebuild(models: Models, pixels: Tensor, compute: Compute) -> Tensor:
-    """The tokenizer's reconstruction of (N, 3, S, S) uint8 images, of the same shape and dtype."""
-    codes = compute.map(models.vqgan.encode_indices, pixels, 128, stage="tokenise")
-    return compute.map(models.vqgan.decode_indices, codes, 128, stage="rebuild")
 
 
 def psnr(rebuilt: Tensor, pixels: Tensor) -> float:

@@ -30,6 +30,7 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) ->
         nothing have kept = 0 and no figures. Beside them, the same for all rows of a seed: id_confidence of the outliers and of ID
         validation at `QUANTILES`.
     """
+    cfg = cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})  # the table is of our score alone
     base = start_run(cfg, progress=progress)
     rows: list[dict[str, Any]] = []
     for seed in range(seeds):

@@ -1,12 +1,15 @@
 """Where and how tensors are computed: device, dtype, batch sizes. Nothing outside this file names a device or a dtype."""
 
+import math
 import platform
 import re
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -151,8 +154,8 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
 
     Args:
         device: "auto" takes CUDA, then MPS, then the CPU; else a torch device name.
-        precision: "auto" takes bfloat16 where the hardware multiplies it natively, else float32; or "fp32", "bf16", "int8" (bf16
-            with 8-bit linear layers, on a CPU).
+        precision: "auto" takes bfloat16 where the hardware multiplies it natively and, on a CPU, faster than float32, else float32; or
+            "fp32", "bf16", "int8" (bf16 with 8-bit linear layers, on a CPU).
         threads: CPU threads, 0 leaves torch's choice.
     """
     if device == "auto":
@@ -164,16 +167,30 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
         torch.set_num_threads(threads)
     place = torch.device(device)
     if precision == "auto":
-        precision = "bf16" if _has_bf16(place) else "fp32"
+        precision = "bf16" if _gains_by_bf16(place) else "fp32"
     if precision == "int8" and place.type != "cpu":
         raise BadConfig(f"compute.precision is int8, which only CPUs have here, and the device is {device}; take auto or bf16.")
     return Compute(place, torch.float32 if precision == "fp32" else torch.bfloat16, memory_gb, int8=precision == "int8", ranks=ranks())
 
 
-def _has_bf16(device: torch.device) -> bool:
+def _gains_by_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    # a CPU may know the instructions and yet be slower in them than in float32: some virtual machines hide AMX and leave AVX-512's
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16", False)) and _product_seconds_ratio() > 1.2
+
+
+@cache
+@torch.inference_mode()
+def _product_seconds_ratio() -> float:
+    """How many times as long a matrix product takes in float32 as in bfloat16 on this CPU, best of a few."""
+    best = dict.fromkeys((torch.float32, torch.bfloat16), math.inf)
+    for dtype in list(best) * 6:  # by turns, so that what else the machine does meets both
+        left, right = torch.ones(512, 512, dtype=dtype), torch.ones(512, 2048, dtype=dtype)
+        start = time.perf_counter()
+        left @ right
+        best[dtype] = min(best[dtype], time.perf_counter() - start)
+    return best[torch.float32] / best[torch.bfloat16]
 
 
 def peak_rss_mb() -> float:

@@ -31,7 +31,7 @@ def train_full(
     classes: int,
     *,
     compute: Compute,
-    decoded: Tensor | None = None,
+    rebuilt: Tensor | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Detector, dict[str, float]]:
@@ -41,8 +41,8 @@ def train_full(
         images: (N, 3, H, W) uint8 ID images.
         labels: (N,) int64 in [0, classes).
         outliers: (M, 3, H, W) uint8; each step draws `cfg.outlier_share` of them per ID image, with replacement.
-        decoded: (K, 3, H, W) uint8 decodings of ID embeddings; each step draws `cfg.decoded_share` of them per ID image, with
-            replacement. They have no class, and are ID in the uncertainty loss. None = never.
+        rebuilt: (N, 3, H, W) uint8, the tokenizer's reconstruction of each ID image; it takes the image's place in `cfg.rebuilt_share` of the
+            draws. None = never.
         checkpoint: see `core.training.fit`.
 
     Returns:
@@ -57,15 +57,17 @@ def train_full(
     torch.manual_seed(derive_seed(cfg.seed, "detector"))
     detector = compute.place(Detector(cfg, classes))
     images, outliers = _no_larger(images, cfg.image_size), _no_larger(outliers, cfg.image_size)
-    decoded = None if decoded is None else _no_larger(decoded, cfg.image_size)
+    rebuilt = None if rebuilt is None else _no_larger(rebuilt, cfg.image_size)
 
     def loss(rows: Tensor, _share_done: float) -> Tensor:
         n = len(rows)
-        parts = [images[rows], _drawn(outliers, cfg.outlier_share * n)]
-        if decoded is not None:
-            parts.insert(1, _drawn(decoded, cfg.decoded_share * n))
+        known = images[rows]
+        if rebuilt is not None:
+            swapped = torch.rand(n) < cfg.rebuilt_share
+            known[swapped] = rebuilt[rows[swapped]]
+        parts = (known, outliers[torch.randint(len(outliers), (max(2, round(cfg.outlier_share * n)),))])
         logits = detector(compute.put(torch.cat([augmented(part) for part in parts]))).float()
-        return _objective(detector.head, logits, compute.put(labels[rows]), len(logits) - len(parts[-1]), cfg.beta)
+        return _objective(detector.head, logits, compute.put(labels[rows]), cfg.beta)
 
     trained = fit(detector, loss, len(images), cfg, compute=compute, checkpoint=checkpoint, stage="detector", progress=progress)
     detector.load_state_dict(trained)
@@ -99,7 +101,7 @@ def train_head(detector: Detector, id_features: Tensor, labels: Tensor, outlier_
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        value = _objective(head, head(rows), labels, len(id_features), cfg.beta)
+        value = _objective(head, head(rows), labels, cfg.beta)
         # without decay the optimum of separable features lies at infinity
         value = value + 0.5 * cfg.weight_decay * head.linear.weight.square().sum()
         value.backward()  # type: ignore[no-untyped-call]
@@ -138,15 +140,11 @@ def _no_larger(images: Tensor, side: int) -> Tensor:
     return images if max(images.shape[-2:]) <= side else resize(images, [side, side], antialias=True)
 
 
-def _drawn(images: Tensor, count: float) -> Tensor:
-    """About `count` images, at least 2, with replacement."""
-    return images[torch.randint(len(images), (max(2, round(count)),))]
-
-
-def _objective(head: Head, logits: Tensor, labels: Tensor, known: int, beta: float) -> Tensor:
-    """Eq. 5 on a batch: first the ID images that have `labels`, up to row `known` ID without a label, then outliers."""
+def _objective(head: Head, logits: Tensor, labels: Tensor, beta: float) -> Tensor:
+    """Eq. 5 on a batch: first the ID images that have `labels`, then outliers."""
     phi = head.phi(energy(logits))
-    return F.cross_entropy(logits[: len(labels)], labels) + beta * uncertainty_loss(phi[:known], phi[known:])
+    known = len(labels)
+    return F.cross_entropy(logits[:known], labels) + beta * uncertainty_loss(phi[:known], phi[known:])
 
 
 def _check(known: int, outliers: int) -> None:

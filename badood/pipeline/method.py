@@ -21,7 +21,6 @@ from badood.core.artefacts import read_json, write_json
 from badood.core.errors import EmptySelection
 from badood.core.noise import Noise
 from badood.core.progress import Progress
-from badood.core.seeds import derive_seed
 from badood.core.weights import fingerprint
 from badood.data.splits import load
 from badood.detect.activations import Activations
@@ -39,7 +38,7 @@ from badood.pipeline.table import write_outliers
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
 
-STAGES = ("encode", "synthesise", "decode", "decode-id", "detect", "calibrate", "types", "outliers", "features", "evaluate")
+STAGES = ("encode", "synthesise", "decode", "rebuild", "detect", "calibrate", "types", "outliers", "features", "evaluate")
 """In the path's order."""
 
 
@@ -198,20 +197,18 @@ class Method:
         return self.images.pixels(self.images.train)
 
     @cached_property
-    def decoded_id(self) -> torch.Tensor | None:
-        """(M, 3, H, W) uint8 decodings of as many ID embeddings as there are outliers; none where the detector never sees them."""
+    def rebuilt(self) -> torch.Tensor | None:
+        """(N, 3, H, W) uint8 reconstructions of the ID training images by the tokenizer; none where the detector never sees them."""
         cfg = self.cfg
-        if cfg.detector.decoded_share == 0:
+        if cfg.detector.rebuilt_share == 0:
             return None
 
         def make(out: Path) -> None:
-            z0, labels = (np.load(self.encoded / f"{name}.npy") for name in ("z0", "labels"))
-            rows = anchors(labels, len(self.embeddings), cfg.decode.seed)
-            noise = Noise(derive_seed("decoded ID", cfg.decode.seed), rows)
-            np.save(out / "images.npy", self.models.decode(torch.from_numpy(z0[rows]), noise, self.run.progress).numpy())
+            pixels = self.images.train.pixels(cfg.tokenizer.image_size)
+            np.save(out / "images.npy", self.models.rebuild(pixels, self.run.progress).numpy())
 
-        parts = [self.encoded.name, len(self.embeddings), cfg.decode, self._weights(*DECODERS)]
-        return torch.from_numpy(np.load(self.run.artefact("decode-id", parts, make) / "images.npy"))
+        parts = [cfg.data.train, cfg.data.validation_share, cfg.seed, cfg.tokenizer.image_size, self._weights("tokenizer")]
+        return torch.from_numpy(np.load(self.run.artefact("rebuild", parts, make) / "images.npy"))
 
     def detector(self, kept: NDArray[np.bool_]) -> Path:
         """`detector.safetensors` and `report.json` of a detector trained from scratch on ID and the kept outliers.
@@ -230,7 +227,7 @@ class Method:
                 cfg.detector,
                 classes=len(self.images.train.classes),
                 compute=self.run.compute,
-                decoded=self.decoded_id,
+                rebuilt=self.rebuilt,
                 checkpoint=out / "checkpoint.pt",
                 progress=self.run.progress,
             )
@@ -274,33 +271,20 @@ class Method:
 
     @cached_property
     def confidence(self) -> Path:
-        """`outliers.parquet` and `reference.parquet`: energy and id_confidence; `calibrator.json`.
-
-        With `detector.folds` = K each outlier is scored by a detector that was trained without its anchor's outliers.
-        """
-        cfg = self.cfg
-        fold = self.embeddings["anchor_row"].to_numpy() % cfg.detector.folds
-        everything = np.ones(len(fold), dtype=bool)
-        training = [everything if cfg.detector.folds == 1 else fold != part for part in range(cfg.detector.folds)]
-        detectors = [self.detector(kept) for kept in training]
+        """`outliers.parquet` and `reference.parquet`: energy and id_confidence; `calibrator.json`."""
+        folder = self.first_detector
 
         def make(out: Path) -> None:
-            energy, confidence = np.empty(len(fold)), np.empty(len(fold))
-            references = []
-            for part, folder in enumerate(detectors):
-                detector = self.load_detector(folder)
-                fitted, reference = self.calibrated(detector)
-                rows = np.flatnonzero(fold == part)
-                energy[rows] = self.seen(detector, self.outlier_pixels[torch.from_numpy(rows)])
-                confidence[rows] = fitted.id_confidence(energy[rows])
-                references.append(reference.assign(fold=part))
+            detector = self.load_detector(folder)
+            fitted, reference = self.calibrated(detector)
+            energy = self.seen(detector, self.outlier_pixels)
+            confidence = fitted.id_confidence(energy)
             outliers = pd.DataFrame({"energy": energy, "raw_score": 1 / (1 + np.exp(-energy)), "id_confidence": confidence})
             outliers.to_parquet(out / "outliers.parquet")
-            pd.concat(references).to_parquet(out / "reference.parquet")
+            reference.to_parquet(out / "reference.parquet")
             write_json(out / "calibrator.json", fitted.to_dict())
 
-        parts = [cfg.calibrate, [folder.name for folder in detectors], cfg.data.auxiliary]
-        return self.run.artefact("calibrate", parts, make)
+        return self.run.artefact("calibrate", [self.cfg.calibrate, folder.name, self.cfg.data.auxiliary], make)
 
     @cached_property
     def types(self) -> Path:

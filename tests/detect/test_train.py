@@ -122,15 +122,15 @@ def test_bad_settings_and_empty_sets_are_named(squares: Squares, cfg: config.Det
 
 
 def test_what_decoding_adds_to_id_images_too_is_weak_evidence(squares: Squares, cfg: config.Detector, compute: Compute) -> None:
-    """Outliers differ from ID by a veil alone, the decoder's look; ID images decoded with the same look take its meaning away."""
+    """Outliers differ from ID by a veil alone, the decoder's look; ID images rebuilt with the same look take its meaning away."""
     veil = torch.zeros(3, 16, 16, dtype=torch.uint8)
     veil[1] = 60
     images, labels = squares(160, 0)
-    outliers, decoded, unseen = (squares(80, seed)[0] + veil for seed in (1, 2, 7))
-    matched = cfg.model_copy(update={"decoded_share": 1.0})
+    outliers, unseen = (squares(80, seed)[0] + veil for seed in (1, 7))
+    matched = cfg.model_copy(update={"rebuilt_share": 0.5})
     odds = [
-        score(train_full(images, labels, outliers, matched, 2, compute=compute, decoded=given)[0], unseen, compute).phi
-        for given in (None, decoded)
+        score(train_full(images, labels, outliers, matched, 2, compute=compute, rebuilt=given)[0], unseen, compute).phi
+        for given in (None, images + veil)
     ]
     naive, fair = (float(phi.median()) for phi in odds if phi is not None)
     assert naive > 2

@@ -71,7 +71,7 @@ def found(tmp_path: Path) -> Finished:
     write_json(folders["encoded"] / "classes.json", list(CLASSES))
     make_outliers(folders["outliers"] / "outliers.parquet", 240)
     np.save(folders["outliers"] / "embeddings.npy", rng.normal(size=(240, 8)).astype(np.float32))
-    reference = pd.DataFrame({"set": ["validation"] * 101 + ["auxiliary"] * 50, "energy": 0.0, "fold": 0})
+    reference = pd.DataFrame({"set": ["validation"] * 101 + ["auxiliary"] * 50, "energy": 0.0})
     reference["id_confidence"] = np.r_[np.linspace(0, 1, 101), np.full(50, 0.1)]
     reference.to_parquet(folders["calibration"] / "reference.parquet")
     write_json(folders["types"] / "tau.json", {"tau": 0.25, "vocabulary": list(CLASSES)})

@@ -194,5 +194,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     event.stopPropagation();
     paint();
   };
+  // nothing has the focus, say after a click beside the grid: what needs no cursor works all the same
+  const heard = (event) => {
+    const key = event.key.toLowerCase();
+    const chosen = (KEYS[key] || key === "escape") && at.selected.size;
+    if (event.target === document.body && (key === "z" || chosen)) root.onkeydown(event);
+  };
+  at.deaf?.();
+  addEventListener("keydown", heard, true); // before Streamlit's own R, which reruns the page
+  at.deaf = () => removeEventListener("keydown", heard, true);
   paint();
+  return () => at.deaf();
 }
