@@ -76,6 +76,14 @@ def test_outliers_are_judged_by_key_looked_at_and_exported(page: Page, small_run
     expect(page.get_by_text("2 judged")).to_be_visible()
     expect(badges).to_have_count(2)
 
+    # also when nothing has the focus, after a click beside the tiles
+    page.keyboard.press("k")
+    expect(page.get_by_text("3 judged")).to_be_visible()
+    page.get_by_role("heading", name="Outliers").click()
+    page.keyboard.press("z")
+    expect(page.get_by_text("2 judged")).to_be_visible()
+    expect(badges).to_have_count(2)
+
     # a reload keeps the verdicts; the filter finds them, and the address names it
     page.locator(".stMain").get_by_role("button", name="reject", exact=True).first.click()
     expect(tiles).to_have_count(2)

@@ -194,11 +194,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     event.stopPropagation();
     paint();
   };
-  // nothing has the focus, say after a click beside the grid: what needs no cursor works all the same
+  // the focus is elsewhere, say after a click beside the tiles: what needs no cursor works all the same, unless a person types there
   const heard = (event) => {
+    const [target] = event.composedPath();
+    if (event.composedPath().includes(root) || target.closest?.("input, textarea, [contenteditable], [role=dialog]")) return;
     const key = event.key.toLowerCase();
-    const chosen = (KEYS[key] || key === "escape") && at.selected.size;
-    if (event.target === document.body && (key === "z" || chosen)) root.onkeydown(event);
+    if (key === "z" || ((KEYS[key] || key === "escape") && at.selected.size)) root.onkeydown(event);
   };
   at.deaf?.();
   addEventListener("keydown", heard, true); // before Streamlit's own R, which reruns the page
