@@ -161,7 +161,8 @@ def page() -> int:
 def turn_to(number: int) -> None:
     """Look at a page of the grid."""
     st.session_state["page"] = number
-    st.query_params["page"] = str(number)
+    if st.query_params.get("page") != str(number):  # the same again would be sent to the browser again
+        st.query_params["page"] = str(number)
 
 
 def selected_ids() -> tuple[int, ...] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from badood.core.artefacts import atomic_file
@@ -28,7 +28,8 @@ def save(path: Path, state: Mapping[str, Tensor], *, half: bool = False, **card:
         for name, tensor in state.items()
     }
     with atomic_file(path) as part:
-        save_file(tensors, part, metadata={name: json.dumps(value, default=str) for name, value in card.items()})
+        # safetensors' own save_file would let nobody but the owner read the file
+        part.write_bytes(serialised(tensors, metadata={name: json.dumps(value, default=str) for name, value in card.items()}))
 
 
 def read(path: Path) -> dict[str, Tensor]:
