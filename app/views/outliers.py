@@ -28,7 +28,7 @@ _DONE = {"keep": "Kept", "reject": "Rejected", "unsure": "Marked unsure:"}
 def page() -> None:
     found = page_head(
         "Outliers",
-        "Every image was made from a training image. The number is its id_confidence: high ones look like known images and harm the "
+        "Every image was made from a training image. The number is its id_confidence: high ones look like known images and may harm the "
         "detector. Click to pick, double-click for details, or use the keys.",
     )
     st.fragment(_outliers, key="outliers")(found)
