@@ -144,6 +144,11 @@ class Tokenizer(Training):
     perceptual: float = Field(0.0, ge=0, description="Weight of the perceptual loss, by the encoder's features; 0 = none.")
     weights: str | None = Field(None, description="Weights file; none = tokenizer.safetensors in the preset's weights folder.")
 
+    @property
+    def side(self) -> int:
+        """Codes along an image's side."""
+        return self.image_size >> (len(self.multipliers) - 1)
+
 
 class MAGE(Training):
     """Masked generative transformer: z0 -> codes. Paper sec. 3.3; Li et al. 2023; RCG."""

@@ -229,8 +229,7 @@ def _synthesise(cfg: Config, load: Load, size: str, mode: str) -> Timing:
 
 def _decode(cfg: Config, load: Load, size: str, mode: str) -> Timing:
     compute = _compute(cfg)
-    side = cfg.tokenizer.image_size >> (len(cfg.tokenizer.multipliers) - 1)
-    mage = randomised(MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=side, dim=cfg.encoder.dim))
+    mage = randomised(MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=cfg.tokenizer.side, dim=cfg.encoder.dim))
     vqgan = VQGAN.of(cfg.tokenizer).eval().requires_grad_(False)
     z, noise = standardise(torch.randn(load.images, cfg.encoder.dim)), Noise(0, np.arange(load.images))
     copies = plain.ordinary(mage, compute), plain.ordinary(vqgan, compute)

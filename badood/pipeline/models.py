@@ -68,18 +68,12 @@ class Models:
         """Image <-> codes."""
         return self.compute.inference(load_vqgan(weights_path(self.cfg, "tokenizer"), self.cfg.tokenizer))
 
-    @property
-    def _side(self) -> int:
-        """Codes along an image's side."""
-        return self.cfg.tokenizer.image_size >> (len(self.cfg.tokenizer.multipliers) - 1)
-
     @cached_property
     def mage(self) -> MAGE:
         """z0 -> codes."""
         path = weights_path(self.cfg, "mage")
-        return self.compute.inference(
-            load_mage(path, self.cfg.mage, codes=self.cfg.tokenizer.codes, side=self._side, dim=self.cfg.encoder.dim)
-        )
+        tokenizer = self.cfg.tokenizer
+        return self.compute.inference(load_mage(path, self.cfg.mage, codes=tokenizer.codes, side=tokenizer.side, dim=self.cfg.encoder.dim))
 
     @cached_property
     def clip(self) -> zero_shot.Clip:
@@ -125,7 +119,7 @@ class Models:
 
     def rebuild(self, pixels: Tensor, progress: Progress | None = None) -> Tensor:
         """The tokenizer's reconstruction of (N, 3, S, S) uint8 images, of the same shape and dtype, on the CPU."""
-        batch = self.compute.batch_size(self.vqgan.bytes_per_image(self._side**2), self.cfg.decode.batch_size)
+        batch = self.compute.batch_size(self.vqgan.bytes_per_image(self.cfg.tokenizer.side**2), self.cfg.decode.batch_size)
         codes = self.compute.map(self.vqgan.encode_indices, pixels, batch, stage="tokenise", progress=progress)
         return self.compute.map(self.vqgan.decode_indices, codes, batch, stage="rebuild", progress=progress)
 

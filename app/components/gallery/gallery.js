@@ -196,8 +196,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   // the focus is elsewhere, say after a click beside the tiles: what needs no cursor works all the same, unless a person types there
   const heard = (event) => {
-    const [target] = event.composedPath();
-    if (event.composedPath().includes(root) || target.closest?.("input, textarea, [contenteditable], [role=dialog]")) return;
+    const path = event.composedPath();
+    if (path.includes(root) || path[0].closest?.("input, textarea, [contenteditable], [role=dialog]")) return;
     const key = event.key.toLowerCase();
     if (key === "z" || ((KEYS[key] || key === "escape") && at.selected.size)) root.onkeydown(event);
   };
