@@ -253,7 +253,7 @@ def _selection(confidence: Floats, known: Floats, kept: Mask, reason: str) -> Se
     warning = ""
     if share > OVERLAP_LIMIT:
         warning = (
-            f"{share:.0%} of the {kept.sum():,} kept outliers look as much like ID as 95 % of ID validation images do; "
+            f"{100 * share:.0f} % of the {kept.sum():,} kept outliers look as much like ID as 95 % of ID validation images do; "
             "trained as outliers they teach the detector to reject ID. A lower upper limit keeps fewer of them."
         )
     return Selection(kept, float(confidence[kept].min()), float(confidence[kept].max()), share, reason, warning)

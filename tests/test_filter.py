@@ -96,7 +96,7 @@ def test_overlap_is_the_share_that_passes_for_id_and_a_high_one_warns() -> None:
     near = select(OUTLIERS, config.Filter(strategy="band", lo=0.4, hi=0.6), KNOWN)
     far = select(OUTLIERS, config.Filter(strategy="band", lo=0.1, hi=0.3), KNOWN)
     assert near.overlap == pytest.approx(0.87, abs=0.01)
-    assert "87% of the 201" in near.warning
+    assert "87 % of the 201" in near.warning
     assert (far.overlap, far.warning) == (0, "")
 
 

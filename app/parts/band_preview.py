@@ -26,7 +26,7 @@ def _preview(found: Finished, band: Band, count: int) -> None:
     names += (("auroc", "AUROC", "Chance that an OOD image looks odder than an ID image. Higher is better."),)
     names += (("aupr", "AUPR", "Area under precision and recall, OOD as positive. Higher is better."),)
     for place, (name, label, meaning) in zip(st.columns(3), names, strict=True):
-        place.metric(label, f"{figures[name]:.1%}" if figures else "…" if count and not problem else "–", help=meaning)
+        place.metric(label, f"{100 * figures[name]:.1f} %" if figures else "…" if count and not problem else "–", help=meaning)
     if problem:
         st.caption(f":material/error: {problem}")
     if answer is not None and not answer.done():

@@ -88,7 +88,7 @@ def _recognised(found: Finished, outlier_id: int) -> None:
     if problem:
         st.caption(f":material/error: {problem}")
     for name, probability in names or ():
-        st.progress(min(1.0, probability), f"{name}: {probability:.1%}")
+        st.progress(min(1.0, probability), f"{name}: {100 * probability:.1f} %")
     if not answer.done():
         st.caption(":material/hourglass_top: Looking.")
         again(0.3, key="recognised again")

@@ -70,5 +70,5 @@ def _picture(shown: dict[str, Any] | None, step: str, caption: str) -> None:
         return
     part = shown["steps"][step]
     strip([Example(f"data:image/png;base64,{part['image']}", mark_text(part["id_confidence"]), caption)], side=128)
-    extra = f" {shown['signal']:.0%} of the signal is left." if step == "noised" else ""
+    extra = f" {100 * shown['signal']:.0f} % of the signal is left." if step == "noised" else ""
     st.caption(f"Rarity {part['minority_score']:.2f} (minority score), energy {part['energy']:.1f}.{extra}")

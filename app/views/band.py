@@ -83,17 +83,17 @@ def _change_unit(found: Finished) -> None:
 def _numbers(count: int, total: int, overlap: float) -> None:
     kept, share, over = st.columns(3)
     kept.metric("Kept", f"{count:,}", help="Outliers inside the band, both ends included.")
-    share.metric("Share of all", f"{count / max(1, total):.1%}")
+    share.metric("Share of all", f"{100 * count / max(1, total):.1f} %")
     over.metric(
         "Overlap with ID",
-        f"{overlap:.0%}",
+        f"{100 * overlap:.0f} %",
         help="Share of the kept outliers right of the dashed line: they look as much like ID as 95 % of held-out ID images do.",
     )
     if not count:
         st.error("This band keeps nothing. Widen it, or press Suggest.", icon=":material/block:")
     elif overlap > OVERLAP_LIMIT:
         st.warning(
-            f"{overlap:.0%} of the kept outliers pass for ID. Trained as outliers they teach the detector to reject known images. "
+            f"{100 * overlap:.0f} % of the kept outliers pass for ID. Trained as outliers they teach the detector to reject known images. "
             "Lower the upper end.",
             icon=":material/warning:",
         )

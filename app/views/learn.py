@@ -35,7 +35,7 @@ def _energy(found: Finished) -> None:
         "A threshold decides. The stricter it is with OOD, the more known images it loses."
     )
     for name, share in taken.items():
-        left.metric(f"{name} taken for ID", f"{share:.0%}")
+        left.metric(f"{name} taken for ID", f"{100 * share:.0f} %")
     figure = figures.score_densities(found.energies(), "Energy of held-out images and outliers", limit=limit)
     right.plotly_chart(figure, key="learn energy", config=_PLOT)
 

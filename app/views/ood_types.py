@@ -38,7 +38,7 @@ def _types(found: Finished) -> None:
             0.005,
             format="%.3f",
             key=f"tau {found.run.id}",
-            help=f"The run chose {found.tau:.3f}: then {found.run.cfg.clip.recognised:.0%} of held-out ID images are recognised.",
+            help=f"The run chose {found.tau:.3f}: then {100 * found.run.cfg.clip.recognised:.0f} % of held-out ID images are recognised.",
         )
         st.caption(f"Band {limits[0]:.4g} to {limits[1]:.4g} in id_confidence, as set on the page Band.")
         table = found.type_table_at(tau, limits)
@@ -65,7 +65,7 @@ def _examples(found: Finished, tau: float, limits: tuple[float, float]) -> None:
     for name, rows in found.type_examples(tau, limits if inside else (0.0, 1.0)).items():
         st.markdown(f"**{name}.** {_MEANING[name]}")
         strip(
-            (outlier(found, row, caption=f"{row.clip_label} {row.clip_prob:.0%}") for row in rows.itertuples()),
+            (outlier(found, row, caption=f"{row.clip_label} {100 * row.clip_prob:.1f} %") for row in rows.itertuples()),
             side=92,
             empty="No outlier of this type here.",
         )

@@ -105,9 +105,9 @@ def _figures(run: Run) -> None:
     best, first = table.loc[table["fpr95"].idxmin()], table[table["filter"] == "all"]
     name = best["filter"]
     for place, metric, label, good in ((fpr, "fpr95", "FPR95", "inverse"), (auroc, "auroc", "AUROC", "normal")):
-        change = f"{100 * (best[metric] - first[metric].iloc[0]):+.1f} pts" if len(first) and name != "all" else None
+        change = f"{100 * (best[metric] - first[metric].iloc[0]):+.1f} points" if len(first) and name != "all" else None
         text = f"Of the best filter, {name}; mean over the OOD sets. Below: the difference to keeping all outliers, in percentage points."
-        place.metric(f"{label}, {name}", f"{best[metric]:.1%}", change, delta_color=good, help=text)
+        place.metric(f"{label}, {name}", f"{100 * best[metric]:.1f} %", change, delta_color=good, help=text)
 
 
 def _actions(run: Run, job: Job | None, *, is_open: bool, ready: bool, shown: str) -> None:

@@ -93,7 +93,7 @@ def _cell(value: float | list[float]) -> str:
     """Shares as percent, decibels and scores as they are."""
     if isinstance(value, list):
         return ", ".join(f"{each:.2f}" for each in value)
-    return f"{value:.1%}" if value <= 1 else f"{value:.1f}"
+    return f"{100 * value:.1f} %" if value <= 1 else f"{value:.1f}"
 
 
 def nearest_classes(z0: Tensor, labels: NDArray[np.int64]) -> KNeighborsClassifier:

@@ -246,10 +246,14 @@ class Finished:
         return type_table(self.types_at(tau), (confidence >= band[0]) & (confidence <= band[1]))
 
     def type_examples(self, tau: float, band: tuple[float, float], each: int = 12) -> dict[str, pd.DataFrame]:
-        """Outliers of each type inside a band at a tau, those CLIP is surest of first; at most `each` a type."""
+        """Outliers of each type inside a band at a tau, the clearest first; at most `each` a type.
+
+        Clearest: those CLIP is surest of, and among what it does not recognise those it is least sure of.
+        """
         table = self.outliers.table().assign(ood_type=self.types_at(tau))
         inside = table[table["id_confidence"].between(*band)].sort_values(["clip_prob", "outlier_id"], ascending=[False, True])
-        return {name: inside[inside["ood_type"] == name].head(each) for name in TYPES}
+        examples = {name: inside[inside["ood_type"] == name] for name in TYPES}
+        return {name: (rows[::-1] if name == "OOD-III" else rows).head(each) for name, rows in examples.items()}
 
     def kept(self, name: str) -> NDArray[np.int64]:
         """outlier_id of what the filter `name` kept, ascending."""

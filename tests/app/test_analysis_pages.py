@@ -54,7 +54,7 @@ def test_counts_follow_the_band(small_run: Finished) -> None:
     for lo, hi in ((0.0, 1.0), (0.0, 0.2)):
         test.slider[0].set_value((lo, hi)).run()
         assert metrics(test)["Kept"] == f"{small_run.outliers.count(Filters(id_confidence=(lo, hi))):,}"
-        assert metrics(test)["Overlap with ID"] == f"{small_run.overlap(lo, hi):.0%}"
+        assert metrics(test)["Overlap with ID"] == f"{100 * small_run.overlap(lo, hi):.0f} %"
     assert test.query_params["hi"] == "0.2"
 
 
@@ -94,7 +94,7 @@ def test_the_preview_is_of_this_band_and_says_that_it_is_one(small_run: Finished
     given = {"strategy": "band", "lo": 0.0, "hi": 1.0}
     answer = asked("preview", "", run=small_run.run.id, filter=given).result(120)
     test.run()
-    assert metrics(test)["FPR95"] == f"{answer['fpr95']:.1%}"
+    assert metrics(test)["FPR95"] == f"{100 * answer['fpr95']:.1f} %"
     assert "not a full retrain" in texts(test)
 
 

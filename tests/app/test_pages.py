@@ -47,7 +47,7 @@ def test_runs_shows_state_and_metrics(small_run: Finished) -> None:
     assert "done" in texts(test)
     best = small_run.filters()["fpr95"].min()
     values = {metric.label.partition(",")[0]: metric.value for metric in test.metric}
-    assert values == {"Outliers": f"{len(small_run.outliers):,}", "FPR95": f"{best:.1%}", "AUROC": values["AUROC"]}
+    assert values == {"Outliers": f"{len(small_run.outliers):,}", "FPR95": f"{100 * best:.1f} %", "AUROC": values["AUROC"]}
 
 
 def test_the_form_hands_in_a_run_with_its_settings(worker: None) -> None:

@@ -93,7 +93,7 @@ def test_the_band_is_dragged_previewed_retrained_compared_and_exported(page: Pag
     # the preview says that it is one
     preview = page.get_by_test_id("stMetric").filter(has_text="FPR95")
     expect(page.get_by_text("not a full retrain")).to_be_visible()
-    expect(preview).to_contain_text(re.compile(r"\d+\.\d%"), timeout=90_000)
+    expect(preview).to_contain_text(re.compile(r"\d+\.\d %"), timeout=90_000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
     # retrain in the background; the page stays usable meanwhile

@@ -97,6 +97,9 @@ def test_types_follow_tau(found: Finished) -> None:
     assert table["after"].sum() == found.outliers.count(Filters(id_confidence=(0.0, 0.5)))
     examples = found.type_examples(0.0, (0.0, 0.5), each=3)
     assert all(len(rows) <= 3 and rows["id_confidence"].between(0, 0.5).all() for rows in examples.values())
+    certainty = found.outliers.table()["clip_prob"]
+    assert found.type_examples(1.1, (0.0, 1.0), each=1)["OOD-III"]["clip_prob"].item() == certainty.min()
+    assert max(rows["clip_prob"].max() for rows in found.type_examples(0.0, (0.0, 1.0)).values() if len(rows)) == certainty.max()
 
 
 def test_what_a_filter_kept_can_be_listed(found: Finished) -> None:
