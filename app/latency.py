@@ -93,7 +93,7 @@ def _made(run: Run, stage: str) -> Path:
     """The folder a stage's result of a run lies in."""
     record = run.record
     named = {"calibrate": record["calibration"], "outliers": record["outliers"], "detect": record["metrics"]["all"]["detector"]}
-    return run.folder / named[stage] if stage in named else next((run.folder / stage).iterdir())
+    return run.folder / named[stage] if stage in named else next((run.folder / stage).glob("[!.]*"))
 
 
 def _repeat(path: Path, count: int) -> None:
@@ -133,7 +133,7 @@ def enlarge(run: Run, count: int, store: Path) -> None:
     shutil.copytree(run.folder, store / run.id)
     copy = Enlarged(store / run.id, run.cfg)
     copy.original, copy.count = run, count
-    for folder in (copy.folder / "synthesise").iterdir():
+    for folder in (copy.folder / "synthesise").glob("[!.]*"):
         for path in (folder / "outliers.parquet", folder / "embeddings.npy"):
             _repeat(path, count)
     method = Method(copy)

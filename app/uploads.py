@@ -1,10 +1,11 @@
 """Archives that visitors hand in: unpacked once, kept under their contents."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from badood.core.artefacts import atomic_folder, home
+from badood.core.artefacts import home, made_folder
 from badood.data.unpack import unpack_images
 
 
@@ -15,8 +16,5 @@ def kept_upload(archive: IO[bytes]) -> Path:
         BadInput: see `unpack_images`.
     """
     folder = home() / "uploads" / hashlib.file_digest(archive, "sha256").hexdigest()[:16]
-    if not folder.exists():
-        archive.seek(0)
-        with atomic_folder(folder) as part:
-            unpack_images(archive, part)
-    return folder
+    archive.seek(0)
+    return made_folder(folder, partial(unpack_images, archive))

@@ -3,17 +3,21 @@
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from badood.core.errors import BadInput, StorageFull
+
+_log = logging.getLogger(__name__)
 
 
 def home() -> Path:
@@ -59,17 +63,35 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """A hidden folder beside `path`, renamed to it when the block ends well.
+def alone(path: Path) -> Iterator[None]:
+    """Nobody else makes `path` meanwhile: who comes second waits until the first has ended, well or not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        _log.warning("another process is making %s; waiting for it", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
-    Where the block fails, the folder stays under a stable name, so that a training inside it can go on from its last
-    checkpoint; a later success removes it.
+
+def made_folder(path: Path, make: Callable[[Path], None]) -> Path:
+    """`path`; where it does not exist, `make` fills a hidden folder beside it, which is renamed when it ends well.
+
+    Where it fails, the hidden folder stays and is given to the next `make`, so that a training inside can go on from its last checkpoint.
     """
-    part = path.with_name(f".{path.name}.part")
-    with disk_errors(path):
-        part.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.rename(path)
+    if path.exists():
+        return path
+    with disk_errors(path), alone(path):
+        if not path.exists():  # who waited finds it made
+            part = path.with_name(f".{path.name}.part")
+            part.mkdir(exist_ok=True)
+            make(part)
+            part.rename(path)
+    return path
 
 
 def write_json(path: Path, content: Any) -> None:

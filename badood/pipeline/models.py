@@ -3,6 +3,7 @@
 import datetime
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from badood import config
 from badood.config import Config, weights_path
 from badood.core import weights
-from badood.core.artefacts import digest, home, write_json
+from badood.core.artefacts import alone, digest, home, write_json
 from badood.core.compute import Compute, choose
 from badood.core.errors import BadInput
 from badood.core.noise import Noise
@@ -157,16 +158,23 @@ def train_model(cfg: Config, model: Model, progress: Progress | None = None) -> 
     module = models.compute.place(task.module)
     checkpoint = home() / "training" / f"{cfg.preset}-{model}-{digest(settings, cfg.data.train)}.pt"
     start = time.perf_counter()
-    state = fit(
-        module, task.loss, task.rows, settings, compute=models.compute, checkpoint=checkpoint, stage=model, progress=progress or Silent()
-    )
-    path = weights_path(cfg, model)
-    if not models.compute.ranks.first:
-        return path
-    shipped = {name.removeprefix(task.prefix): tensor for name, tensor in state.items() if name.startswith(task.prefix)}
-    weights.save(path, shipped, half=True, model=model, preset=cfg.preset)
-    checkpoint.unlink(missing_ok=True)
-    write_json(path.with_suffix(".json"), card(cfg, model, task, path, time.perf_counter() - start))
+    first, path = models.compute.ranks.first, weights_path(cfg, model)
+    with alone(checkpoint) if first else nullcontext():
+        state = fit(
+            module,
+            task.loss,
+            task.rows,
+            settings,
+            compute=models.compute,
+            checkpoint=checkpoint,
+            stage=model,
+            progress=progress or Silent(),
+        )
+        if first:
+            shipped = {name.removeprefix(task.prefix): tensor for name, tensor in state.items() if name.startswith(task.prefix)}
+            weights.save(path, shipped, half=True, model=model, preset=cfg.preset)
+            checkpoint.unlink(missing_ok=True)
+            write_json(path.with_suffix(".json"), card(cfg, model, task, path, time.perf_counter() - start))
     return path
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from badood.config import CHECKOUT, Config, validate
-from badood.core.artefacts import atomic_folder, digest, home, read_json, remove_folder, write_json
+from badood.core.artefacts import digest, home, made_folder, read_json, remove_folder, write_json
 from badood.core.errors import BadInput
 from badood.core.progress import Progress, Silent
 from badood.core.ranks import ranks
@@ -92,11 +92,7 @@ class Run:
 
     def looked_up(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
         """As `artefact`, for what somebody asks of a run while a job may be at work on it: `run.json` is left to the job."""
-        done = self._place(stage, parts)
-        if not done.exists():
-            with atomic_folder(done) as out:
-                make(out)
-        return done
+        return made_folder(self._place(stage, parts), make)
 
     def _place(self, stage: str, parts: list[Any]) -> Path:
         return self.folder / stage / digest(stage, LAYOUT, *parts)

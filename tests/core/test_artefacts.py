@@ -1,10 +1,12 @@
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from badood.config import Filter
-from badood.core.artefacts import atomic_file, atomic_folder, digest, read_json, remove_folder, write_json
+from badood.core.artefacts import atomic_file, digest, made_folder, read_json, remove_folder, write_json
 from badood.core.errors import BadInput, StorageFull
 
 
@@ -46,17 +48,34 @@ def test_a_full_disk_is_named_and_the_old_result_stays(tmp_path: Path) -> None:
 def test_a_folder_appears_whole_or_not_at_all_and_is_taken_up_again(tmp_path: Path) -> None:
     path = tmp_path / "stage" / "0123"
 
-    def cut() -> None:
-        with atomic_folder(path) as out:
-            (out / "checkpoint").write_text("step 5")
-            raise KeyboardInterrupt
+    def cut(out: Path) -> None:
+        (out / "checkpoint").write_text("step 5")
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cut()
+        made_folder(path, cut)
     assert not path.exists()
-    with atomic_folder(path) as out:
-        assert (out / "checkpoint").read_text() == "step 5"
-    assert path.is_dir()
+    made_folder(path, lambda out: (out / "result").write_text((out / "checkpoint").read_text()))
+    assert (path / "result").read_text() == "step 5"
+
+
+def test_what_two_make_at_once_is_made_once(tmp_path: Path) -> None:
+    path, begun, go_on = tmp_path / "stage" / "0123", Event(), Event()
+    made: list[Path] = []
+
+    def slowly(out: Path) -> None:
+        made.append(out)
+        begun.set()
+        assert go_on.wait(30)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(made_folder, path, slowly)
+        assert begun.wait(30)
+        second = threads.submit(made_folder, path, slowly)
+        assert not second.done()
+        go_on.set()
+        assert first.result() == second.result() == path
+    assert len(made) == 1
 
 
 def test_unreadable_json_names_the_file(tmp_path: Path) -> None:
