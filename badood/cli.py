@@ -375,3 +375,5 @@ def _print_filters(record: dict[str, Any]) -> None:
     for name, row in record["metrics"].items():
         if row.get("warning"):
             err.print(f"[yellow]{name}:[/] {row['warning']}")
+    if record.get("advice"):
+        err.print(f"[yellow]advice:[/] {record['advice']}")

@@ -70,6 +70,11 @@ def _card(run: Run, job: Job | None) -> None:
         _figures(run)
     with actions:
         _actions(run, job, is_open=is_open, ready="outliers" in record, shown=shown)
+    if record.get("advice"):
+        st.warning(record["advice"], icon=":material/lightbulb:")
+    if left_out := record.get("skipped"):
+        with st.expander(f"Images that could not be read and were left out: {len(left_out):,}"):
+            st.dataframe(left_out, hide_index=True)
     if record["state"] != "done":
         st.fragment(_stages, run_every=1.0 if record["state"] == "running" else None)(run)
     if is_open or (job is not None and record["state"] != "done"):

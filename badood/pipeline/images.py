@@ -73,12 +73,13 @@ class Images:
         return images.pixels(self.cfg.data.image_size)
 
     def skipped(self) -> list[dict[str, str]]:
-        """Images that were left out, with reasons."""
-        return [
-            {"set": part.name, "path": entry.path, "reason": entry.reason}
+        """Images that were left out, with reasons; once each, though training and test images may be of one folder."""
+        found = {
+            entry.path: {"set": part.name, "path": entry.path, "reason": entry.reason}
             for part in (self.all_train, self.test, self.auxiliary, *self.ood.values())
             for entry in part.skipped
-        ]
+        }
+        return list(found.values())
 
 
 def anchors(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -5,6 +5,7 @@ runs filter, retrain and evaluate only, and a run that was killed goes on at the
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from badood.core.artefacts import read_json, write_json
 from badood.core.errors import EmptySelection
 from badood.core.noise import Noise
 from badood.core.progress import Progress
+from badood.core.training import total_steps
 from badood.core.weights import fingerprint
 from badood.data.splits import load
 from badood.detect.activations import Activations
@@ -41,6 +43,9 @@ from badood.synthesise.guidance import minority_score
 STAGES = ("encode", "synthesise", "decode", "rebuild", "detect", "calibrate", "types", "outliers", "features", "evaluate")
 """In the path's order."""
 
+FEW_STEPS = 100
+"""Fewer optimisation steps than these teach a detector from scratch next to nothing."""
+
 
 def run_pipeline(cfg: Config, name: str | None = None, progress: Progress | None = None) -> Run:
     """The whole method, continued where an earlier call was cut off.
@@ -56,7 +61,7 @@ def run_pipeline(cfg: Config, name: str | None = None, progress: Progress | None
     try:
         for strategy in cfg.evaluate.filters:
             method.row(strategy, cfg.filter.model_copy(update={"strategy": strategy}))
-        method.run.note(state="done", skipped=method.images.skipped())
+        method.run.note(state="done", skipped=method.images.skipped(), advice=method.advice)
     except BaseException as error:
         method.run.note(state="interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error))
         raise
@@ -110,6 +115,19 @@ class Method:
     def _weights(self, *models: Model) -> list[str]:
         """Contents of the models a stage uses, for its key."""
         return [fingerprint(weights_path(self.cfg, model)) for model in models]
+
+    @property
+    def advice(self) -> str:
+        """What to change in a run whose detector can hardly have learnt; empty for any other."""
+        images, epochs = len(self.images.train), self.cfg.detector.epochs
+        steps = total_steps(images, self.cfg.detector)
+        if steps >= FEW_STEPS:
+            return ""
+        enough = math.ceil(epochs * FEW_STEPS / steps)
+        return (
+            f"detector.epochs = {epochs:g} make {steps} training steps of {images:,} images, too few to learn their classes: the figures "
+            f"say little. Start a run with detector.epochs = {enough}."
+        )
 
     @cached_property
     def encoded(self) -> Path:

@@ -50,6 +50,13 @@ def test_runs_shows_state_and_metrics(small_run: Finished) -> None:
     assert values == {"Outliers": f"{len(small_run.outliers):,}", "FPR95": f"{100 * best:.1f} %", "AUROC": values["AUROC"]}
 
 
+def test_runs_says_what_is_wrong_with_a_finished_one(small_run: Finished) -> None:
+    small_run.run.note(skipped=[{"set": "photos", "path": "jeep/broken.png", "reason": "no image"}])
+    test = shown("runs")
+    assert small_run.run.record["advice"] in [entry.value for entry in test.warning]
+    assert [entry.label for entry in test.expander if "left out" in entry.label] == ["Images that could not be read and were left out: 1"]
+
+
 def test_the_form_hands_in_a_run_with_its_settings(worker: None) -> None:
     test = shown("runs")
     assert "There is no run yet" in texts(test)

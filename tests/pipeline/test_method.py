@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from PIL import Image
 from badood.config import Filter, load_config
 from badood.core.artefacts import home, read_json, write_json
 from badood.core.errors import BadInput, EmptySelection
+from badood.core.training import total_steps
 from badood.data import dataset
 from badood.explore.finished import Finished
-from badood.pipeline.method import STAGES, evaluate_on, retrain, run_pipeline, score_images
+from badood.pipeline.method import FEW_STEPS, STAGES, Method, evaluate_on, retrain, run_pipeline, score_images
 from badood.pipeline.runs import open_run, start_run
 from tests.conftest import CHECKOUT, SMALL_RUN, SMALL_SETTINGS
 
@@ -58,6 +60,15 @@ def test_run_json_holds_metrics_stages_and_totals(small_run: Finished) -> None:
     assert {"encode", "synthesise", "decode", "detect", "calibrate", "types", "evaluate"} <= set(record["stages"])
     assert all(stage["wall_seconds"] > 0 and stage["peak_rss_mb"] > 0 for stage in record["stages"].values())
     assert record["totals"]["peak_rss_mb"] == max(stage["peak_rss_mb"] for stage in record["stages"].values())
+
+
+def test_too_few_training_steps_are_told_with_the_remedy(small_run: Finished) -> None:
+    cfg = small_run.run.cfg
+    told = re.search(r"detector.epochs = (\d+)\.$", small_run.run.record["advice"])
+    assert told is not None
+    images = len(Method(small_run.run).images.train)
+    enough = cfg.detector.model_copy(update={"epochs": float(told[1])})
+    assert total_steps(images, cfg.detector) < FEW_STEPS <= total_steps(images, enough)
 
 
 def test_every_outlier_has_the_columns_of_the_design(small_run: Finished) -> None:
@@ -111,12 +122,14 @@ def test_own_folder_runs_through(tmp_path: Path) -> None:
     classes = ["candle", "jeep", "cactus"]
     own = photos(tmp_path / "photos", classes, 100)
     (own / "jeep" / "notes.txt").write_text("not an image")
+    (own / "jeep" / "broken.png").write_bytes(b"no image")
     settings = [setting for setting in SMALL_SETTINGS if not setting.startswith(("data.train", "data.test"))]
     run = run_pipeline(
         load_config("miniworld", [*settings, "evaluate.filters=[all]", "detector.epochs=8", "detector.batch_size=32"], own, "folder")
     )
     assert read_json(run.folder / run.record["encoded"] / "classes.json") == sorted(classes)
     assert run.record["metrics"]["all"]["kept"] == 90
+    assert [Path(entry["path"]).name for entry in run.record["skipped"]] == ["broken.png"]
 
 
 def start(store: Path) -> "subprocess.Popen[bytes]":
