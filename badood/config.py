@@ -229,6 +229,7 @@ class Evaluate(Settings):
 
     filters: list[str] = Field(["all", "random", "high", "mid", "low", "q-mid", "auto"], description="Rows of the filter table.")
     scorers: list[str] = Field(["msp", "energy", "knn", "mahalanobis", "gradnorm"], description="Baseline scorers, beside ours.")
+    fit_images: Count = Field(10_000, description="ID images that baseline scorers are fitted on, at most; evenly spread over the set.")
 
 
 class CLIP(Training):

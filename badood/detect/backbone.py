@@ -83,7 +83,9 @@ class Detector(nn.Module):
         """(N, 3, H, W) uint8, or float in [0, 1] -> normalised float input of the backbone's size."""
         pixels = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         if pixels.shape[-1] != self.image_size or pixels.shape[-2] != self.image_size:
-            pixels = F.interpolate(pixels, (self.image_size, self.image_size), mode="bilinear", antialias=True)
+            # where it enlarges, antialiasing changes nothing but the time
+            shrinks = self.image_size < max(pixels.shape[-2:])
+            pixels = F.interpolate(pixels, (self.image_size, self.image_size), mode="bilinear", antialias=shrinks)
         return ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def features(self, prepared: Tensor) -> Tensor:

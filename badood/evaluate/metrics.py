@@ -69,13 +69,13 @@ def mean_over_sets(of_set: Mapping[str, Mapping[str, float]]) -> dict[str, float
     return {name: float(np.mean([values[name] for values in of_set.values()])) for name in METRICS}
 
 
-def id_accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Share of ID images whose largest logit is their class.
+def id_accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
+    """Share of ID images whose class the detector names.
 
     Args:
-        logits: (N, C). labels: (N,) class numbers.
+        predicted, labels: (N,) class numbers.
     """
-    return float((np.asarray(logits).argmax(axis=1) == np.asarray(labels)).mean())
+    return float((np.asarray(predicted) == np.asarray(labels)).mean())
 
 
 def _scores(kind: str, anomaly: ArrayLike) -> NDArray[np.floating]:

@@ -215,7 +215,9 @@ class Finished:
         return pd.DataFrame([{column: row[column] for column in columns} for row in rows], columns=columns)
 
     def scores(self, name: str) -> pd.DataFrame:
-        """Test images under the detector of the filter `name`: set, label, energy, id_confidence, and the anomaly by every method."""
+        """Test images under the detector of the filter `name`: set, label, class predicted, energy, id_confidence, and the anomaly by every
+        method.
+        """
         return pd.read_parquet(self._evaluation(name) / "scores.parquet")
 
     def shift(self, name: str) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from badood.calibrate import Calibrator
 from badood.core.artefacts import write_json
 from badood.core.errors import BadInput, ReversedOrder
+from badood.core.rows import evenly
 from badood.data.record import ImageSet
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector
@@ -43,7 +44,7 @@ def evaluate(method: "Method", folder: Path) -> Path:
         table = pd.concat([judge.scores(images).assign(set=name) for name, images in sets.items()], ignore_index=True)
         table.to_parquet(out / "scores.parquet")
         uncalibrated = {} if judge.uncalibrated is None else {"uncalibrated": judge.uncalibrated}
-        write_json(out / "metrics.json", summary(table, judge.accuracy(method.images.test)) | uncalibrated)
+        write_json(out / "metrics.json", summary(table) | uncalibrated)
         if judge.calibrator is not None:
             write_json(out / "calibrator.json", judge.calibrator.to_dict())
         if method.images.grid is not None:
@@ -51,7 +52,7 @@ def evaluate(method: "Method", folder: Path) -> Path:
             anomalies = {name: grid[name].to_numpy() for name in judge.methods}
             shift_table(method.images.grid.levels, anomalies).to_parquet(out / "shift.parquet")
 
-    return method.run.artefact("evaluate", [folder.name, cfg.evaluate.scorers, cfg.calibrate, cfg.data], make)
+    return method.run.artefact("evaluate", [folder.name, cfg.evaluate.scorers, cfg.evaluate.fit_images, cfg.calibrate, cfg.data], make)
 
 
 def shift(method: "Method", folder: Path, name: str) -> Path:
@@ -72,7 +73,7 @@ def shift(method: "Method", folder: Path, name: str) -> Path:
         anomaly = judge.anomaly(name, judge.see(method.images.pixels(grid)))
         shift_table(grid.levels, {name: anomaly}).to_parquet(out / "shift.parquet")
 
-    return method.run.looked_up("shift", [folder.name, name, method.cfg.data], make)
+    return method.run.looked_up("shift", [folder.name, name, method.cfg.evaluate.fit_images, method.cfg.data], make)
 
 
 class Judge:
@@ -98,9 +99,10 @@ class Judge:
             learning = [entry for entry in self.scorers.values() if entry.fitted_on == known]
             if not learning:
                 continue
-            seen = self.see(pixels)
+            rows = torch.from_numpy(evenly(len(pixels), method.cfg.evaluate.fit_images))
+            seen = self.see(pixels[rows])
             for entry in learning:
-                entry.fit(seen, torch.from_numpy(labels))
+                entry.fit(seen, torch.from_numpy(labels)[rows])
 
     @cached_property
     def _calibrated(self) -> tuple[Calibrator | None, str | None]:
@@ -134,22 +136,24 @@ class Judge:
         return found
 
     def scores(self, images: ImageSet) -> pd.DataFrame:
-        """A row an image: label, energy, id_confidence (not a number where uncalibrated), and the anomaly by every method (larger = more OOD)."""
+        """A row an image: label, class named by the detector, energy, id_confidence (not a number where uncalibrated), and the anomaly by every method (larger = more OOD)."""
         seen = self.see(self.method.images.pixels(images))
         energy = self.method.raw(seen)
         confidence = np.full(len(energy), np.nan) if self.calibrator is None else self.calibrator.id_confidence(energy)
         ours = scipy.special.expit(energy) if self.calibrator is None else 1 - confidence
         baselines = {name: self.anomaly(name, seen) for name in self.scorers}
-        columns = {"label": images.labels, "energy": energy, "id_confidence": confidence, OURS: ours}
+        columns = {
+            "label": images.labels,
+            "predicted": seen.logits.argmax(dim=1).numpy(),
+            "energy": energy,
+            "id_confidence": confidence,
+            OURS: ours,
+        }
         return pd.DataFrame(columns | baselines)
 
-    def accuracy(self, images: ImageSet) -> float:
-        """Share of ID images whose class the detector names."""
-        return id_accuracy(self.see(self.method.images.pixels(images)).logits, images.labels)
 
-
-def summary(table: pd.DataFrame, accuracy: float) -> dict[str, Any]:
-    """Metrics of our score and of every baseline: mean over the OOD sets, and per set.
+def summary(table: pd.DataFrame) -> dict[str, Any]:
+    """ID accuracy, and the metrics of our score and of every baseline: mean over the OOD sets, and per set.
 
     Our metrics are taken on the energy: calibration is monotone, so ranks are the same, and none is lost to rounding.
 
@@ -163,5 +167,8 @@ def summary(table: pd.DataFrame, accuracy: float) -> dict[str, Any]:
         per_set = {str(name): ood_metrics(known[column].to_numpy(), rows[column].to_numpy()) for name, rows in odd.items()}
         return mean_over_sets(per_set) | {"per_set": per_set}
 
-    baselines = [column for column in table.columns if column not in ("set", "label", "energy", "id_confidence", OURS)]
-    return of("energy") | {"id_accuracy": accuracy, "scorers": {name: of(name) for name in baselines}}
+    baselines = [column for column in table.columns if column not in ("set", "label", "predicted", "energy", "id_confidence", OURS)]
+    return of("energy") | {
+        "id_accuracy": id_accuracy(known["predicted"], known["label"]),
+        "scorers": {name: of(name) for name in baselines},
+    }

@@ -427,7 +427,7 @@ def evaluate_on(name: str, paths: list[Path]) -> dict[str, Any]:
         known = {"id": method.images.test}
         table = pd.concat([judge.scores(images).assign(set=name) for name, images in (known | sets).items()], ignore_index=True)
         kept = {key: row[key] for key in ("kept", "overlap", "filter")}
-        metrics[row_name] = evaluation.summary(table, row["id_accuracy"]) | kept
+        metrics[row_name] = evaluation.summary(table) | kept
     return {"run": method.run.id, "ood": {name: len(images) for name, images in sets.items()}, "metrics": metrics}
 
 

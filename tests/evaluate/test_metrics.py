@@ -97,7 +97,7 @@ def test_roc_curve_encloses_the_auroc() -> None:
 def test_means_and_accuracy() -> None:
     sets = {"a": {"fpr95": 0.2, "auroc": 0.8, "aupr": 0.5}, "b": {"fpr95": 0.4, "auroc": 0.6, "aupr": 0.7}}
     assert mean_over_sets(sets) == pytest.approx({"fpr95": 0.3, "auroc": 0.7, "aupr": 0.6})
-    assert id_accuracy(np.eye(4), [0, 1, 2, 0]) == 0.75
+    assert id_accuracy([0, 1, 2, 3], [0, 1, 2, 0]) == 0.75
 
 
 @pytest.mark.parametrize(("known", "odd", "message"), [([], [1.0], "ID scores"), ([1.0], [], "OOD scores"), ([1.0], [np.nan], "1 of 1")])
