@@ -42,6 +42,8 @@ class Run:
     folder: Path
     cfg: Config
     progress: Progress = field(default_factory=Silent)
+    _inside: float = field(default=0.0, init=False, repr=False, compare=False)
+    """Seconds of the stages made inside the one that is being made; they count as theirs."""
 
     @property
     def id(self) -> str:
@@ -81,9 +83,14 @@ class Run:
             return done
         if ranks().first:
             _forget_peak()
-            start = time.perf_counter()
-            self.looked_up(stage, parts, make)
-            self._clock(stage, time.perf_counter() - start)
+            start, outside = time.perf_counter(), self._inside
+            self._inside = 0.0
+            try:
+                self.looked_up(stage, parts, make)
+            finally:
+                spent = time.perf_counter() - start
+                own, self._inside = spent - self._inside, outside + spent
+            self._clock(stage, own)
         else:  # its share of the work; what it writes is the first one's again
             with tempfile.TemporaryDirectory() as out:
                 make(Path(out))

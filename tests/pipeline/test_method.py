@@ -71,6 +71,24 @@ def test_too_few_training_steps_are_told_with_the_remedy(small_run: Finished) ->
     assert total_steps(images, cfg.detector) < FEW_STEPS <= total_steps(images, enough)
 
 
+def test_a_stage_made_inside_another_counts_once() -> None:
+    run = start_run(load_config("miniworld"), "nested")
+
+    def inner(out: Path) -> None:
+        np.linalg.svd(np.random.default_rng(0).normal(size=(300, 300)))
+
+    def outer(out: Path) -> None:
+        run.artefact("inner", [], inner)
+
+    start = time.perf_counter()
+    run.artefact("outer", [], outer)
+    spent = time.perf_counter() - start
+    stages = {name: entry["wall_seconds"] for name, entry in run.record["stages"].items()}
+    assert stages["inner"] > 0.005
+    assert stages["inner"] + stages["outer"] < spent + 0.002, "seconds are rounded to milliseconds"
+    assert run.record["totals"]["wall_seconds"] == pytest.approx(sum(stages.values()))
+
+
 def test_every_outlier_has_the_columns_of_the_design(small_run: Finished) -> None:
     table = pd.read_parquet(small_run.run.folder / small_run.run.record["outliers"] / "outliers.parquet")
     assert len(table) == 90
