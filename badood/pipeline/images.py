@@ -75,7 +75,7 @@ class Images:
     def skipped(self) -> list[dict[str, str]]:
         """Images that were left out, with reasons; once each, though training and test images may be of one folder."""
         found = {
-            entry.path: {"set": part.name, "path": entry.path, "reason": entry.reason}
+            (part.name.partition("/")[0], entry.path): {"set": part.name, "path": entry.path, "reason": entry.reason}
             for part in (self.all_train, self.test, self.auxiliary, *self.ood.values())
             for entry in part.skipped
         }

@@ -119,13 +119,13 @@ class Method:
     @property
     def advice(self) -> str:
         """What to change in a run whose detector can hardly have learnt; empty for any other."""
-        images, epochs = len(self.images.train), self.cfg.detector.epochs
-        steps = total_steps(images, self.cfg.detector)
+        images, cfg = len(self.images.train), self.cfg.detector
+        steps = total_steps(images, cfg)
         if steps >= FEW_STEPS:
             return ""
-        enough = math.ceil(epochs * FEW_STEPS / steps)
+        enough = math.ceil(FEW_STEPS / total_steps(images, cfg.model_copy(update={"epochs": 1.0})))
         return (
-            f"detector.epochs = {epochs:g} make {steps} training steps of {images:,} images, too few to learn their classes: the figures "
+            f"detector.epochs = {cfg.epochs:g} make {steps} training steps of {images:,} images, too few to learn their classes: the figures "
             f"say little. Start a run with detector.epochs = {enough}."
         )
 
