@@ -14,6 +14,7 @@ from badood.core.artefacts import atomic_file, write_json
 from badood.core.progress import Progress
 from badood.pipeline.method import Method
 from badood.pipeline.runs import Run, start_run
+from badood.pipeline.side_by_side import train_side_by_side
 
 COLUMNS = ("fpr95", "auroc", "aupr", "id_accuracy")
 QUANTILES = [0.05, 0.5, 0.95]
@@ -44,8 +45,10 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) ->
             "validation": reference[reference["set"] == "validation"],
         }
         spread = {name: group["id_confidence"].quantile(QUANTILES).tolist() for name, group in groups.items()}
-        for name in cfg.evaluate.filters:
-            trial = method.trial(seeded.filter.model_copy(update={"strategy": name}))
+        trials = {name: seeded.filter.model_copy(update={"strategy": name}) for name in cfg.evaluate.filters}
+        train_side_by_side(method, list(trials.values()))
+        for name, asked in trials.items():
+            trial = method.trial(asked)
             figures = {key: trial.get(key) for key in ("kept", "overlap", "lo", "hi", *COLUMNS)}
             rows.append({"seed": seed, "filter": name, **figures, **spread} | ({"kept": 0} if "empty" in trial else {}))
     return pd.DataFrame(rows)

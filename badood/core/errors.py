@@ -31,3 +31,7 @@ class StorageFull(BadOODError):
 
 class TrainingDiverged(BadOODError):
     """The loss is not finite any more; the last good checkpoint is kept."""
+
+
+class ProcessDied(BadOODError):
+    """A process that worked for this one ended before its work was done."""

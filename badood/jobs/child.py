@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 import time
 import traceback
 from contextlib import suppress
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from badood.core.errors import BadOODError
+from badood.core.parent import end_with_parent
 from badood.jobs.kinds import job_kind
 from badood.store import Database, jobs, open_database
 
@@ -65,13 +65,6 @@ def do(job_id: int) -> int:
     return 0
 
 
-def _end_with(parent: int) -> None:
-    """End this process when its worker is gone, so that no training goes on that nobody can see or cancel."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
 def _step_back() -> None:
     """Lower the priority of this process and its session, which the worker made for it alone."""
     os.nice(_NICENESS)
@@ -80,6 +73,6 @@ def _step_back() -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
     _step_back()
     sys.exit(do(int(sys.argv[1])))

@@ -6,7 +6,7 @@ runs filter, retrain and evaluate only, and a run that was killed goes on at the
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from badood.pipeline import evaluation, preview
 from badood.pipeline.images import Images, anchors
 from badood.pipeline.models import DECODERS, Model, Models
 from badood.pipeline.runs import Run, open_run, start_run
+from badood.pipeline.side_by_side import train_side_by_side
 from badood.pipeline.table import write_outliers
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
@@ -59,8 +60,10 @@ def run_pipeline(cfg: Config, name: str | None = None, progress: Progress | None
     method = Method(start_run(cfg, name, progress))
     method.run.note(state="running")
     try:
-        for strategy in cfg.evaluate.filters:
-            method.row(strategy, cfg.filter.model_copy(update={"strategy": strategy}))
+        rows = {strategy: cfg.filter.model_copy(update={"strategy": strategy}) for strategy in cfg.evaluate.filters}
+        train_side_by_side(method, list(rows.values()))
+        for strategy, asked in rows.items():
+            method.row(strategy, asked)
         method.run.note(state="done", skipped=method.images.skipped(), advice=method.advice)
     except BaseException as error:
         method.run.note(state="interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error))
@@ -96,6 +99,7 @@ class Method:
     """The stages of one run. Each property is a finished stage's folder, made at the first look."""
 
     run: Run
+    _selections: dict[str, Selection] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def images(self) -> Images:
@@ -117,10 +121,14 @@ class Method:
         return [fingerprint(weights_path(self.cfg, model)) for model in models]
 
     @property
+    def steps(self) -> int:
+        """Optimisation steps of a detector's training from scratch."""
+        return total_steps(len(self.images.train), self.cfg.detector)
+
+    @property
     def advice(self) -> str:
         """What to change in a run whose detector can hardly have learnt; empty for any other."""
-        images, cfg = len(self.images.train), self.cfg.detector
-        steps = total_steps(images, cfg)
+        images, cfg, steps = len(self.images.train), self.cfg.detector, self.steps
         if steps >= FEW_STEPS:
             return ""
         enough = math.ceil(FEW_STEPS / total_steps(images, cfg.model_copy(update={"epochs": 1.0})))
@@ -235,7 +243,6 @@ class Method:
             kept: (M,) which outliers take part.
         """
         cfg = self.cfg
-        chosen = hashlib.blake2b(np.packbits(kept).tobytes(), digest_size=8).hexdigest()
 
         def make(out: Path) -> None:
             detector, report = train_full(
@@ -253,7 +260,16 @@ class Method:
             write_json(out / "report.json", report)
             (out / "checkpoint.pt").unlink(missing_ok=True)
 
-        return self.run.artefact("detect", [self.decoded.name, cfg.detector, chosen], make)
+        return self.run.artefact("detect", self._detector_parts(kept), make)
+
+    def is_trained(self, kept: NDArray[np.bool_]) -> bool:
+        """Whether `detector(kept)` is there already."""
+        return self.run.has("detect", self._detector_parts(kept))
+
+    def _detector_parts(self, kept: NDArray[np.bool_]) -> list[Any]:
+        """Of a detector's key."""
+        chosen = hashlib.blake2b(np.packbits(kept).tobytes(), digest_size=8).hexdigest()
+        return [self.decoded.name, self.cfg.detector, chosen]
 
     @property
     def first_detector(self) -> Path:
@@ -345,11 +361,17 @@ class Method:
         return self.run.artefact("outliers", [self.synthesised.name, self.confidence.name, self.types.name], make)
 
     def selection(self, cfg: Filter) -> Selection:
-        """Which outliers a filter keeps.
+        """Which outliers a filter keeps; chosen once for equal filters.
 
         Raises:
             EmptySelection: none.
         """
+        asked = cfg.model_dump_json()
+        if asked not in self._selections:
+            self._selections[asked] = self._selection(cfg)
+        return self._selections[asked]
+
+    def _selection(self, cfg: Filter) -> Selection:
         table = pd.read_parquet(self.confidence / "outliers.parquet").assign(
             minority_score=self.embeddings["minority_score"], outlier_id=self.embeddings["outlier_id"]
         )

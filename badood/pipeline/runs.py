@@ -82,7 +82,9 @@ class Run:
         if exists:
             return done
         if ranks().first:
-            _forget_peak()
+            from badood.core.compute import peak_rss_mb
+
+            forget_peak()
             start, outside = time.perf_counter(), self._inside
             self._inside = 0.0
             try:
@@ -90,7 +92,7 @@ class Run:
             finally:
                 spent = time.perf_counter() - start
                 own, self._inside = spent - self._inside, outside + spent
-            self._clock(stage, own)
+            self.clock(stage, own, peak_rss_mb())
         else:  # its share of the work; what it writes is the first one's again
             with tempfile.TemporaryDirectory() as out:
                 make(Path(out))
@@ -101,18 +103,20 @@ class Run:
         """As `artefact`, for what somebody asks of a run while a job may be at work on it: `run.json` is left to the job."""
         return made_folder(self._place(stage, parts), make)
 
+    def has(self, stage: str, parts: list[Any]) -> bool:
+        """Whether the stage's result is there."""
+        return self._place(stage, parts).exists()
+
     def _place(self, stage: str, parts: list[Any]) -> Path:
         return self.folder / stage / digest(stage, LAYOUT, *parts)
 
-    def _clock(self, stage: str, seconds: float) -> None:
+    def clock(self, stage: str, seconds: float, peak_mb: float) -> None:
         """Add a stage's time and memory to `run.json`; a stage that ran twice adds its seconds up."""
-        from badood.core.compute import peak_rss_mb
-
         stages = self.record["stages"]
         before = stages.get(stage, {"wall_seconds": 0.0, "peak_rss_mb": 0.0})
         stages[stage] = {
             "wall_seconds": round(before["wall_seconds"] + seconds, 3),
-            "peak_rss_mb": round(max(before["peak_rss_mb"], peak_rss_mb()), 1),
+            "peak_rss_mb": round(max(before["peak_rss_mb"], peak_mb), 1),
         }
         totals = {
             "wall_seconds": round(sum(entry["wall_seconds"] for entry in stages.values()), 3),
@@ -121,7 +125,7 @@ class Run:
         self.note(stages=stages, totals=totals)
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Reset the kernel's high-water mark, so that each stage has its own peak (Linux only)."""
     marks = Path("/proc/self/clear_refs")
     if marks.exists():

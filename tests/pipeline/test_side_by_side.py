@@ -1,0 +1,120 @@
+"""Detectors trained in processes of their own: the same weights as alone, and nothing lost when a process or the whole run is killed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from badood.config import Compute
+from badood.core.artefacts import read_json
+from badood.core.weights import read
+from badood.pipeline.method import FEW_STEPS, Method
+from badood.pipeline.runs import Run, open_run
+from tests.conftest import CHECKOUT, SMALL_SETTINGS
+
+SETTINGS = [
+    *SMALL_SETTINGS,
+    "compute.threads=2",
+    "detector.epochs=7",
+    "detector.batch_size=16",
+    "detector.checkpoint_seconds=0.5",
+    "evaluate.filters=[all,random,low]",
+]
+
+pytestmark = pytest.mark.slow
+
+
+def start(home: Path) -> "subprocess.Popen[str]":
+    """The run, as a person starts it."""
+    command = [sys.executable, "-m", "badood", "run", "--name", "beside", *(part for setting in SETTINGS for part in ("--set", setting))]
+    environment = os.environ | {"BADOOD_HOME": str(home), "COLUMNS": "500"}
+    return subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def at_work(run: Path, process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Wait until two detectors are being trained beside the first one; the processes that do it."""
+    end = time.monotonic() + 300
+    parent = psutil.Process(process.pid)
+    while len(crew := parent.children()) < 2 or len(list(run.glob("detect/.*.part/checkpoint.pt"))) < 2:
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, "no two detectors were trained at a time"
+    return crew
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    return not alive
+
+
+def rows(run: Path) -> dict[str, Any]:
+    """The filter table without the reasons, which name no figure."""
+    return {
+        name: {key: row.get(key) for key in ("fpr95", "auroc", "aupr", "id_accuracy", "kept")}
+        for name, row in read_json(run / "run.json")["metrics"].items()
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody disturbed."""
+    home = tmp_path_factory.mktemp("finished")
+    begun = time.monotonic()
+    process = start(home)
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    record = read_json(home / "beside" / "run.json")
+    assert {row["kept"] for row in record["metrics"].values() if "kept" in row} - {90}, "no filter kept a part"
+    # seconds of processes side by side are not added up
+    assert record["totals"]["wall_seconds"] <= time.monotonic() - begun
+    assert record["totals"]["wall_seconds"] == pytest.approx(sum(stage["wall_seconds"] for stage in record["stages"].values()), abs=0.1)
+    return home / "beside"
+
+
+def test_a_detector_is_the_one_that_one_thread_trains_alone(finished: Path, tmp_path: Path) -> None:
+    run = open_run(finished)
+    method = Method(run)
+    assert method.steps >= FEW_STEPS
+    row = next(row for row in run.record["metrics"].values() if row.get("kept", 90) < 90)
+    kept = method.selection(method.cfg.filter.model_validate(row["filter"])).kept
+    assert kept.sum() == row["kept"]
+    threads = torch.get_num_threads()
+    try:
+        alone = Method(Run(tmp_path, run.cfg.model_copy(update={"compute": Compute(threads=1)})))
+        (tmp_path / "run.json").write_text((finished / "run.json").read_text())
+        for stage in ("encode", "synthesise", "decode", "rebuild"):
+            (tmp_path / stage).symlink_to(finished / stage)
+        again = read(alone.detector(kept) / "detector.safetensors")
+    finally:
+        torch.set_num_threads(threads)
+    beside = read(run.folder / row["detector"] / "detector.safetensors")
+    assert again.keys() == beside.keys()
+    assert all(np.array_equal(again[name], beside[name]) for name in again)
+
+
+def test_a_process_or_the_run_is_killed_and_the_tables_stay_the_same(finished: Path, tmp_path: Path) -> None:
+    kill: list[Callable[[subprocess.Popen[str], list[psutil.Process]], None]] = [
+        lambda _, crew: crew[0].kill(),
+        lambda process, _: process.kill(),
+    ]
+    said = []
+    for strike in kill:
+        process = start(tmp_path)
+        crew = at_work(tmp_path / "beside", process)
+        assert len(crew) == 2
+        strike(process, crew)
+        said.append(process.communicate(timeout=120)[1])
+        assert process.returncode != 0
+        assert gone(crew), "a process outlived its run"
+    assert "ended with code -9" in said[0]
+    process = start(tmp_path)
+    _, last = process.communicate(timeout=600)
+    assert process.returncode == 0, last
+    assert rows(tmp_path / "beside") == rows(finished)
