@@ -84,7 +84,7 @@ class Run:
         if ranks().first:
             from badood.core.compute import peak_rss_mb
 
-            forget_peak()
+            _forget_peak()
             start, outside = time.perf_counter(), self._inside
             self._inside = 0.0
             try:
@@ -125,7 +125,7 @@ class Run:
         self.note(stages=stages, totals=totals)
 
 
-def forget_peak() -> None:
+def _forget_peak() -> None:
     """Reset the kernel's high-water mark, so that each stage has its own peak (Linux only)."""
     marks = Path("/proc/self/clear_refs")
     if marks.exists():

@@ -1,39 +1,41 @@
-"""Detectors of several filters at once, each in a process of its own.
+"""Detectors of several filters at once: this process trains some, and others beside it the rest.
 
 Networks as small as the presets' gain little by a second thread, and everything by a second process. Threads are shared out by settings and
 machine alone, whatever is left to train, so that a run which was cut off ends with the very weights of one that was not.
 
-The processes run `python -m badood.pipeline.side_by_side`: they are given a JSON line about the run, then one for each detector, and
-answer in JSON lines.
+The others run `python -m badood.pipeline.side_by_side`: they are given a JSON line about the run, then one for each detector, and answer in
+JSON lines.
 """
 
 import json
-import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
 
-from badood.config import Filter, validate
+from badood.config import Config, Filter, validate
 from badood.core.compute import peak_rss_mb
 from badood.core.errors import BadOODError, EmptySelection, ProcessDied
 from badood.core.parent import end_with_parent
 from badood.pipeline import evaluation
-from badood.pipeline.runs import Run, forget_peak
+from badood.pipeline.runs import Run
 
 if TYPE_CHECKING:
     from badood.pipeline.method import Method
+
+T = TypeVar("T")
 
 _CODE_BYTES = 2**30
 """What a process takes beside its images."""
@@ -52,23 +54,26 @@ def train_side_by_side(method: "Method", filters: Sequence[Filter]) -> None:
     compute = method.run.compute
     if compute.device.type != "cpu" or compute.ranks.count > 1 or method.advice:  # a GPU is shared badly, a few steps are sooner done
         return
-    todo = _untrained(method, filters)
+    todo = deque(_untrained(method, filters))
     shares = _shares(method, len(filters)) if todo else 1
     if shares < 2:
         return
-    forget_peak()
-    start = time.perf_counter()
-    crew = [_Process(method, torch.get_num_threads() // shares) for _ in range(min(shares, len(todo)))]
+    threads = torch.get_num_threads() // shares
+    helpers = [_Helper(method, threads, todo) for _ in range(min(shares, len(todo)) - 1)]
     try:
-        _share_out(method, todo, crew)
+        for helper in helpers:
+            helper.start()
+        with _threads(method.run, threads):
+            for kept in _taken(todo):
+                evaluation.evaluate(method, method.detector(kept))
+        start = time.perf_counter()
+        for helper in helpers:
+            helper.wait()
     finally:
-        for process in crew:
-            process.end()
-    wall, spent = time.perf_counter() - start, [seconds for process in crew for seconds in process.spent.items()]
-    busy = sum(seconds for _, seconds in spent)
-    peak = peak_rss_mb() + sum(process.peak_mb for process in crew)
-    for stage, seconds in spent:
-        method.run.clock(stage, wall * seconds / busy, peak)
+        for helper in helpers:
+            helper.end()
+    # what they did meanwhile took no time of its own
+    method.run.clock("detect", time.perf_counter() - start, peak_rss_mb() + sum(helper.peak_mb for helper in helpers))
 
 
 def _shares(method: "Method", most: int) -> int:
@@ -89,113 +94,116 @@ def _untrained(method: "Method", filters: Sequence[Filter]) -> list[NDArray[np.b
     return list(found.values())
 
 
-def _share_out(method: "Method", todo: Sequence[NDArray[np.bool_]], crew: "Sequence[_Process]") -> None:
-    """Give every process a detector, and the next one when it is done."""
-    replies: queue.Queue[tuple[_Process, dict[str, Any]]] = queue.Queue()
-    waiting = list(todo)
-    for process in crew:
-        process.start(replies.put)
-        process.give(waiting.pop(0))
-    done = 0
-    while done < len(todo):
-        process, reply = replies.get()
-        if "error" in reply:
-            raise BadOODError(reply["error"])
-        if "died" in reply:
-            raise ProcessDied(
-                f"a process that trained a detector ended with code {reply['died']}, perhaps for want of memory; start the run again to go on, "
-                "with compute.threads=1 for one detector at a time."
-            )
-        if "step" in reply:
-            process.step = reply["step"]
-        else:
-            done += 1
-            process.step = 0
-            process.note(reply)
-            if waiting:
-                process.give(waiting.pop(0))
-        steps = min(len(todo), done) * method.steps + sum(process.step for process in crew)
-        method.run.progress.update("detector", steps, len(todo) * method.steps, **reply.get("figures", {}))
+def _taken(todo: "deque[T]") -> Iterator[T]:
+    """Take from the left until nothing is left; several threads may take from the same."""
+    with suppress(IndexError):
+        while True:
+            yield todo.popleft()
 
 
-@dataclass(eq=False)
-class _Process:
-    """The parent's end of a process.
+@contextmanager
+def _threads(run: Run, count: int) -> Iterator[None]:
+    """The run computes with so many threads."""
+    cfg, before = run.cfg, torch.get_num_threads()
+    run.cfg = _with_threads(cfg, count)
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        run.cfg = cfg
+        torch.set_num_threads(before)
+
+
+def _with_threads(cfg: Config, count: int) -> Config:
+    return cfg.model_copy(update={"compute": cfg.compute.model_copy(update={"threads": count})})
+
+
+class _Helper:
+    """This end of a process that takes detectors from `todo` until none is left.
 
     Attributes:
-        method: the run. threads: its share of them.
-        step: of the detector it is at. spent: seconds by stage so far. peak_mb: its largest resident memory so far.
+        peak_mb: the most memory it took so far, libraries apart, which are loaded once for all processes.
     """
 
-    method: "Method"
-    threads: int
-    step: int = 0
-    spent: dict[str, float] = field(default_factory=dict)
-    peak_mb: float = 0.0
-    _process: "subprocess.Popen[str] | None" = None
+    def __init__(self, method: "Method", threads: int, todo: "deque[NDArray[np.bool_]]") -> None:
+        self.method, self.threads, self.todo = method, threads, todo
+        self.peak_mb = 0.0
+        self._step = 0
+        self._error: BadOODError | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._attend, daemon=True)
 
-    def start(self, tell: "Callable[[tuple[_Process, dict[str, Any]]], None]") -> None:
-        """Start it; `tell` is called, in a thread, with every reply."""
-        run = self.method.run
-        compute = run.cfg.compute.model_copy(update={"threads": self.threads})
-        cfg = run.cfg.model_copy(update={"compute": compute})
+    def start(self) -> None:
+        """Start the process."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "badood.pipeline.side_by_side"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._say({"folder": str(run.folder), "config": cfg.model_dump(mode="json")})
-        threading.Thread(target=self._listen, args=(tell,), daemon=True).start()
+        self._thread.start()
 
-    def give(self, kept: NDArray[np.bool_]) -> None:
-        """Have it train on the kept outliers."""
-        self._say({"kept": np.flatnonzero(kept).tolist()})
+    def wait(self) -> None:
+        """Until there is nothing left to do.
 
-    def note(self, reply: dict[str, Any]) -> None:
-        """Take over what it says when it is done."""
-        self.spent, self.peak_mb = reply["spent"], reply["peak_rss_mb"]
+        Raises:
+            BadOODError: what it ended with.
+        """
+        while self._thread.is_alive():
+            self.method.run.progress.update("detector", self._step, self.method.steps)
+            self._thread.join(_REPORT_SECONDS)
+        if self._error is not None:
+            raise self._error
 
     def end(self) -> None:
-        """Stop it, whatever it does."""
+        """Stop the process, whatever it does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
+    def _attend(self) -> None:
+        run = self.method.run
+        try:
+            self._say({"folder": str(run.folder), "config": _with_threads(run.cfg, self.threads).model_dump(mode="json")})
+            for kept in _taken(self.todo):
+                self._say({"kept": np.flatnonzero(kept).tolist()})
+                while "peak_mb" not in (reply := self._heard()):
+                    self._step = reply["step"]
+                self.peak_mb = reply["peak_mb"]
+        except BadOODError as error:
+            self._error = error
+
     def _say(self, message: dict[str, Any]) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # its end is told by `_listen`
+        with suppress(BrokenPipeError):  # `_heard` tells that it died
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
 
-    def _listen(self, tell: "Callable[[tuple[_Process, dict[str, Any]]], None]") -> None:
+    def _heard(self) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            tell((self, json.loads(line)))
-        tell((self, {"died": self._process.wait()}))
+        line = self._process.stdout.readline()
+        if not line:
+            raise ProcessDied(
+                f"a process that trained a detector ended with code {self._process.wait()}, perhaps for want of memory; start the run again "
+                "to go on, with compute.threads=1 for one detector at a time."
+            )
+        reply: dict[str, Any] = json.loads(line)
+        if "error" in reply:
+            raise BadOODError(reply["error"])
+        return reply
 
 
 @dataclass
 class _Beside(Run):
-    """The run as such a process sees it: `run.json` is its parent's.
-
-    Attributes:
-        spent: seconds by stage.
-    """
-
-    spent: dict[str, float] = field(default_factory=dict)
+    """The run as a helper sees it: `run.json` is left to the process that it helps."""
 
     def artefact(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
         """As `Run.artefact`, the clock apart."""
-        start = time.perf_counter()
-        found = self.looked_up(stage, parts, make)
-        if stage in ("detect", "evaluate"):  # the others were made before, and are read inside these
-            self.spent[stage] = self.spent.get(stage, 0.0) + time.perf_counter() - start
-        return found
+        return self.looked_up(stage, parts, make)
 
 
 @dataclass
 class _Told:
-    """A `Progress` that tells the parent about the training."""
+    """A `Progress` that tells how far the training is."""
 
     replies: TextIO
     _spoke: float = float("-inf")
@@ -205,29 +213,30 @@ class _Told:
         now = time.monotonic()
         if stage == "detector" and now - self._spoke > _REPORT_SECONDS:
             self._spoke = now
-            print(json.dumps({"step": step, "figures": figures}), file=self.replies, flush=True)
+            print(json.dumps({"step": step}), file=self.replies, flush=True)
 
 
 def _serve(lines: TextIO, replies: TextIO) -> None:
-    """Do what the parent asks for, until it closes its end."""
+    """Do what is asked for, until the asker closes its end."""
     from badood.pipeline.method import Method
 
     told = json.loads(next(lines))
-    run = _Beside(Path(told["folder"]), validate(told["config"]), _Told(replies))
-    method = Method(run)
+    method = Method(_Beside(Path(told["folder"]), validate(told["config"]), _Told(replies)))
     for line in lines:
         kept = np.zeros(len(method.embeddings), dtype=bool)
         kept[json.loads(line)["kept"]] = True
+        reply: dict[str, Any]
         try:
             evaluation.evaluate(method, method.detector(kept))
-            reply = {"spent": run.spent, "peak_rss_mb": peak_rss_mb()}
+            libraries = getattr(psutil.Process().memory_info(), "shared", 0) / 2**20
+            reply = {"peak_mb": peak_rss_mb() - libraries}
         except BadOODError as error:
             reply = {"error": str(error)}
         print(json.dumps(reply), file=replies, flush=True)
 
 
 if __name__ == "__main__":
-    # Ctrl-C reaches the whole group, and it is the parent who ends this process
+    # Ctrl-C reaches the whole group, and it is the one who asks that ends this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     # what a library prints must not get between the replies
