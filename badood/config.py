@@ -164,6 +164,9 @@ class MAGE(Training):
     mask_rate: tuple[Share, Share, Share] = Field(
         (0.5, 0.55, 1.0), description="Least, mean and largest share of masked tokens; truncated normal with std 0.25."
     )
+    learn_output: bool = Field(
+        False, description="The table of codes, which gives the logits too, learns from them as well; sooner done. RCG: as input only."
+    )
     views: int = Field(
         0, ge=0, le=64, description="Random crops of each image to learn from beside the image itself. RCG draws a fresh one every step."
     )

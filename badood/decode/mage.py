@@ -118,8 +118,8 @@ class MAGE(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., decoder_width) -> (..., codes) float32."""
-        # detached as in the original: the table learns as input only
-        return self.mlm_layer(hidden, self.token_emb.word_embeddings.weight[: self.codes].detach()).float()
+        table = self.token_emb.word_embeddings.weight[: self.codes]
+        return self.mlm_layer(hidden, table if self.cfg.learn_output else table.detach()).float()
 
     def forward(self, ids: Tensor, condition: Tensor) -> Tensor:
         """(N, L) int64 ids where `mask_id` is unknown, (N, dim) representations -> (N, L, codes) logits."""
