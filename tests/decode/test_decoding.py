@@ -83,6 +83,18 @@ def error(vqgan: VQGAN, images: Tensor) -> float:
         return float((vqgan.decode_indices(vqgan.encode_indices(images)).float() - images.float()).square().mean())
 
 
+@pytest.mark.parametrize("learns", [False, True])
+def test_the_table_of_codes_learns_from_the_logits_where_it_is_told_to(cfg: Config, learns: bool) -> None:
+    network = MAGE.of(cfg.mage.model_copy(update={"learn_output": learns}), codes=CODES, side=SIDE, dim=DIM)
+    unknown = torch.full((2, SIDE * SIDE), network.mask_id)
+    network(unknown, torch.randn(2, DIM)).square().sum().backward()
+    gradient = network.token_emb.word_embeddings.weight.grad
+    assert gradient is not None
+    # no code is shown, so what comes back to them can only come from the logits
+    assert bool(gradient[:CODES].any()) is learns
+    assert gradient[network.mask_id].any()
+
+
 @torch.inference_mode()
 def test_the_representation_decides_the_picture(mage: MAGE, cfg: Config, pictures: tuple[Tensor, Tensor]) -> None:
     codes, z = (part[:4] for part in pictures)
