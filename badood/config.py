@@ -31,7 +31,9 @@ class Compute(Settings):
         "auto",
         description="Dtype of autocast; auto takes bf16 where the hardware gains by it; int8 is bf16 with 8-bit linear layers, on CPUs.",
     )
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 leaves torch's choice. A run trains at most as many detectors at a time.")
+    threads: int = Field(
+        0, ge=0, le=1024, description="CPU threads; 0 leaves torch's choice. A run trains at most as many detectors at a time."
+    )
     memory_gb: float = Field(2.0, gt=0, le=1024, description="What one batch of inference may take, in GB; batch sizes are cut to it.")
 
 
