@@ -45,9 +45,8 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) ->
             "validation": reference[reference["set"] == "validation"],
         }
         spread = {name: group["id_confidence"].quantile(QUANTILES).tolist() for name, group in groups.items()}
-        trials = {name: seeded.filter.model_copy(update={"strategy": name}) for name in cfg.evaluate.filters}
-        train_side_by_side(method, list(trials.values()))
-        for name, asked in trials.items():
+        train_side_by_side(method)
+        for name, asked in method.filters.items():
             trial = method.trial(asked)
             figures = {key: trial.get(key) for key in ("kept", "overlap", "lo", "hi", *COLUMNS)}
             rows.append({"seed": seed, "filter": name, **figures, **spread} | ({"kept": 0} if "empty" in trial else {}))

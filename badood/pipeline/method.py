@@ -60,9 +60,8 @@ def run_pipeline(cfg: Config, name: str | None = None, progress: Progress | None
     method = Method(start_run(cfg, name, progress))
     method.run.note(state="running")
     try:
-        rows = {strategy: cfg.filter.model_copy(update={"strategy": strategy}) for strategy in cfg.evaluate.filters}
-        train_side_by_side(method, list(rows.values()))
-        for strategy, asked in rows.items():
+        train_side_by_side(method)
+        for strategy, asked in method.filters.items():
             method.row(strategy, asked)
         method.run.note(state="done", skipped=method.images.skipped(), advice=method.advice)
     except BaseException as error:
@@ -115,6 +114,11 @@ class Method:
     def cfg(self) -> Config:
         """The run's settings."""
         return self.run.cfg
+
+    @property
+    def filters(self) -> dict[str, Filter]:
+        """The rows of the run's filter table by strategy."""
+        return {strategy: self.cfg.filter.model_copy(update={"strategy": strategy}) for strategy in self.cfg.evaluate.filters}
 
     def _weights(self, *models: Model) -> list[str]:
         """Contents of the models a stage uses, for its key."""

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from badood.config import Config, Filter, validate
+from badood.config import Config, validate
 from badood.core.compute import peak_rss_mb
 from badood.core.errors import BadOODError, EmptySelection, ProcessDied
 from badood.core.parent import end_with_parent
@@ -44,8 +44,8 @@ _REPORT_SECONDS = 0.5
 """Between two reports of a process."""
 
 
-def train_side_by_side(method: "Method", filters: Sequence[Filter]) -> None:
-    """Train and evaluate the detectors that trials of `filters` ask for, where several at a time are faster; a trial then finds them made.
+def train_side_by_side(method: "Method") -> None:
+    """Train and evaluate the detectors that trials of `method.filters` ask for, where several at a time are faster; a trial then finds them made.
 
     Raises:
         ProcessDied: one of the processes ended in the middle, for want of memory for instance.
@@ -54,8 +54,8 @@ def train_side_by_side(method: "Method", filters: Sequence[Filter]) -> None:
     compute = method.run.compute
     if compute.device.type != "cpu" or compute.ranks.count > 1 or method.advice:  # a GPU is shared badly, a few steps are sooner done
         return
-    todo = deque(_untrained(method, filters))
-    shares = _shares(method, len(filters)) if todo else 1
+    todo = deque(_untrained(method))
+    shares = _shares(method) if todo else 1
     if shares < 2:
         return
     threads = torch.get_num_threads() // shares
@@ -76,17 +76,17 @@ def train_side_by_side(method: "Method", filters: Sequence[Filter]) -> None:
     method.run.clock("detect", time.perf_counter() - start, peak_rss_mb() + sum(helper.peak_mb for helper in helpers))
 
 
-def _shares(method: "Method", most: int) -> int:
+def _shares(method: "Method") -> int:
     """How many detectors to train at a time: one a thread, as far as half of the machine's memory goes."""
     images = [method.train_pixels, method.outlier_pixels, *([] if method.rebuilt is None else [method.rebuilt])]
     each = _CODE_BYTES + 2 * sum(part.nbytes for part in images)
-    return min(torch.get_num_threads(), most, max(1, psutil.virtual_memory().total // 2 // each))
+    return min(torch.get_num_threads(), len(method.filters), max(1, psutil.virtual_memory().total // 2 // each))
 
 
-def _untrained(method: "Method", filters: Sequence[Filter]) -> list[NDArray[np.bool_]]:
+def _untrained(method: "Method") -> list[NDArray[np.bool_]]:
     """(M,) which outliers are kept, for every detector that is missing."""
     found: dict[bytes, NDArray[np.bool_]] = {}
-    for cfg in filters:
+    for cfg in method.filters.values():
         with suppress(EmptySelection):
             kept = method.selection(cfg).kept
             if not method.is_trained(kept):
