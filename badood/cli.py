@@ -338,7 +338,7 @@ def bench(
     stages: Annotated[list[str] | None, typer.Option("--stage", help="encode, synthesise or decode. Repeatable; all without.")] = None,
     images: Annotated[int, typer.Option(min=1, help="Images timed; the table scales to 100.")] = 4,
     plain_images: Annotated[int, typer.Option(min=1, help="Images timed on the plain path.")] = 1,
-    steps: Annotated[int, typer.Option(min=0, help="Decoding steps timed, scaled to the preset's; 0 = all of them.")] = 4,
+    plain_steps: Annotated[int, typer.Option(min=1, help="Decoding steps timed on the plain path, scaled to all of the preset's.")] = 4,
     repeats: Annotated[int, typer.Option(min=1, help="Timings of which the median is taken.")] = 3,
     cpu_time: Annotated[bool, typer.Option("--cpu-time", help="Processor time, for a machine that does other work as well.")] = False,
     save: Annotated[bool, typer.Option("--save", help="Write results/speed.json and results/speed.md.")] = False,
@@ -347,7 +347,7 @@ def bench(
     """Time encode, synthesise and decode per 100 images beside a plain float32 path, with random weights."""
     from badood.benchmark import speed
 
-    load = speed.Load(repeats=repeats, images=images, plain_images=plain_images, steps=steps, cpu_time=cpu_time)
+    load = speed.Load(repeats=repeats, images=images, plain_images=plain_images, plain_steps=plain_steps, cpu_time=cpu_time)
     progress = _terminal()
     try:
         result = speed.bench(speed.chosen_sizes(sizes or []), speed.chosen_stages(stages or []), load, progress)

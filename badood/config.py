@@ -29,7 +29,7 @@ class Compute(Settings):
     device: str = Field("auto", description='Torch device, or "auto": CUDA, then MPS, then CPU.')
     precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
         "auto",
-        description="Dtype of autocast; auto takes bf16 where the hardware gains by it; int8 is bf16 with 8-bit linear layers, on CPUs.",
+        description="Dtype of autocast; auto takes bf16 where the hardware gains by it; int8 is bf16 with 8-bit linear layers, on CPUs, and needs a C++ compiler.",
     )
     threads: int = Field(
         0, ge=0, le=1024, description="CPU threads; 0 leaves torch's choice. A run trains at most as many detectors at a time."

@@ -1,6 +1,7 @@
 """The originals' arithmetic written down plainly, as the yardstick of `speed`: float32, eager, nothing fused, shared or batched."""
 
 import copy
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -47,9 +48,9 @@ def guided_logits(mage: MAGE, ids: Tensor, z: Tensor, weight: float) -> Tensor:
     return guided(mage(ids, z), mage(ids, mage.fake_latent.expand_as(z)), weight)
 
 
-def decode(mage: MAGE, vqgan: VQGAN, z: Tensor, cfg: Decode, noise: Noise) -> list[Tensor]:
-    """(N, dim) representations -> N images (3, H, W) uint8, one after another."""
-    images = []
+def codes(mage: MAGE, z: Tensor, cfg: Decode, noise: Noise, steps: int) -> Tensor:
+    """(N, dim) representations -> (N, L) int64 codes after the first `steps` of the decoding steps, one image after another."""
+    found = []
     for row in range(len(z)):
         one = z[row : row + 1]
 
@@ -57,7 +58,13 @@ def decode(mage: MAGE, vqgan: VQGAN, z: Tensor, cfg: Decode, noise: Noise) -> li
             return guided_logits(mage, ids, one, weight)[ids == mage.mask_id]
 
         blank = torch.full((1, mage.length), mage.mask_id, device=z.device)
-        for step in decoding_steps(logits, RowDraws(noise.take(np.array([row]))), cfg, blank, mage.mask_id):
+        draws = RowDraws(noise.take(np.array([row])))
+        for step in islice(decoding_steps(logits, draws, cfg, blank, mage.mask_id), steps):
             ids = step.ids
-        images.append(vqgan.decode_indices(ids)[0])
-    return images
+        found.append(ids)
+    return torch.cat(found)
+
+
+def pixels(vqgan: VQGAN, found: Tensor) -> Tensor:
+    """(N, L) codes -> (N, 3, H, W) uint8, one image after another."""
+    return torch.cat([vqgan.decode_indices(one) for one in found.chunk(len(found))])

@@ -1,9 +1,11 @@
 """Where and how tensors are computed: device, dtype, batch sizes. Nothing outside this file names a device or a dtype."""
 
 import math
+import os
 import platform
 import re
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -155,7 +157,8 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
     Args:
         device: "auto" takes CUDA, then MPS, then the CPU; else a torch device name.
         precision: "auto" takes bfloat16 where the hardware multiplies it natively and, on a CPU, faster than float32, else float32; or
-            "fp32", "bf16", "int8" (bf16 with 8-bit linear layers, on a CPU).
+            "fp32", "bf16", "int8" (bf16 with 8-bit linear layers, on a CPU with a C++
+            compiler).
         threads: CPU threads, 0 leaves torch's choice.
     """
     if device == "auto":
@@ -170,6 +173,11 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
         precision = "bf16" if _gains_by_bf16(place) else "fp32"
     if precision == "int8" and place.type != "cpu":
         raise BadConfig(f"compute.precision is int8, which only CPUs have here, and the device is {device}; take auto or bf16.")
+    if precision == "int8" and shutil.which(compiler := os.environ.get("CXX", "g++")) is None:
+        raise BadConfig(
+            f"compute.precision is int8, for which torch.compile needs a C++ compiler, and {compiler} is not there; "
+            "install it, name another in the environment variable CXX, or take auto or bf16."
+        )
     return Compute(place, torch.float32 if precision == "fp32" else torch.bfloat16, memory_gb, int8=precision == "int8", ranks=ranks())
 
 

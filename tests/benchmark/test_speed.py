@@ -16,7 +16,7 @@ from badood.core.noise import Noise
 from badood.synthesise import synthesiser
 from badood.synthesise.rdm import RDM
 
-LITTLE = speed.Load(repeats=1, images=2, plain_images=1, steps=2)
+LITTLE = speed.Load(repeats=1, images=2, plain_images=1, plain_steps=2)
 
 
 @pytest.mark.slow

@@ -67,6 +67,27 @@ def test_8_bits_on_a_gpu_are_refused() -> None:
         choose("cuda", "int8")
 
 
+def test_8_bits_without_a_compiler_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(BadConfig, match="no-such-compiler"):
+        choose("cpu", "int8")
+
+
+def test_8_bits_are_not_compiled_anew_for_every_state_of_torch() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(64, 48).requires_grad_(False), torch.randn(6, 5, 64)
+    eight = Int8(layer)
+    for dtype in (torch.float32, torch.bfloat16):
+        for count in (1, 6):
+            eight(x[:count].to(dtype))
+    with torch.compiler.set_stance("fail_on_recompile"):
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            assert relative(eight(x + 0), layer(x)) < 0.03
+        assert relative(eight(x.flip(0)[:, 1:3]), layer(x.flip(0)[:, 1:3])) < 0.03
+        wide = nn.Linear(96, 8).requires_grad_(False)
+        assert relative(Int8(wide)(x.repeat(1, 1, 2)[..., :96]), wide(x.repeat(1, 1, 2)[..., :96])) < 0.03
+
+
 def test_batches_keep_to_the_limit() -> None:
     assert Compute(torch.device("meta"), torch.float32, memory_gb=1.0).batch_size(2**28, 128) == 4
     assert choose("cpu", "fp32", memory_gb=1000).batch_size(2**20, 10_000) == 256
