@@ -1,6 +1,7 @@
 """How fast encoding, synthesis and decoding are here, beside a plain path: `python -m badood bench`.
 
-Weights are random: what is timed depends on sizes alone. Few images are timed and scaled to 100; the tables say how many.
+Weights are the preset's where its files lie, else random, and the tables say which: what is timed depends on sizes alone. Few images
+are timed and scaled to 100; the tables say how many.
 The plain path is the original's arithmetic as one would write it down: float32, ordinary layers, attention as two products
 and a softmax, the halves of the guidance one after the other, one image after another, logits at every position.
 """
@@ -19,19 +20,19 @@ import torch
 from torch import Tensor, nn
 
 from badood.benchmark import plain
-from badood.config import CHECKOUT, Config, load_config
+from badood.config import CHECKOUT, Config, load_config, weights_path
 from badood.core.artefacts import atomic_file, write_json
-from badood.core.compute import Compute, choose
+from badood.core.compute import Compute, choose, product_seconds_ratio
 from badood.core.errors import BadInput
 from badood.core.noise import Noise
 from badood.core.progress import Progress, Silent
 from badood.decode import decode_images
-from badood.decode.mage import MAGE
-from badood.decode.parallel_decoding import guidance_at, mage_logits, seen_positions
-from badood.decode.vqgan import VQGAN
-from badood.encode.features import Encoder, encode, prepare, standardise
+from badood.decode.mage import MAGE, load_mage
+from badood.decode.parallel_decoding import decode_codes, guidance_at, mage_logits, seen_positions
+from badood.decode.vqgan import VQGAN, load_vqgan
+from badood.encode.features import Encoder, encode, load_encoder, prepare, standardise
 from badood.synthesise import synthesiser
-from badood.synthesise.rdm import RDM
+from badood.synthesise.rdm import RDM, load_rdm
 
 Stage = Literal["encode", "synthesise", "decode"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -81,6 +82,7 @@ class Timing:
         peak_mb: most memory of the product's path, the process with its networks included.
         agreement: share of results that equal the plain path's: greedy tokens of every masked position for decode, given the
             same tokens; elsewhere 1 - relative L2 difference.
+        weights: "trained" or "random".
         timed: what was really timed.
     """
 
@@ -92,6 +94,7 @@ class Timing:
     ratio: float
     peak_mb: float
     agreement: float
+    weights: str
     timed: str
 
 
@@ -99,7 +102,7 @@ def bench(sizes: Sequence[str], stages: Sequence[Stage], load: Load, progress: P
     """Time every stage at every size, each in a process of its own, so that peaks of memory do not mix.
 
     Returns:
-        machine: what it ran on; weights: "random"; rows: a `Timing` each, as plain data.
+        machine: what it ran on; load: how much was timed; rows: a `Timing` each, as plain data.
     """
     progress = progress or Silent()
     rows: list[dict[str, Any]] = []
@@ -109,7 +112,7 @@ def bench(sizes: Sequence[str], stages: Sequence[Stage], load: Load, progress: P
         for done, cell in enumerate(cells, start=1):
             rows.append(asdict(pool.submit(measure, *cell, load).result()))
             progress.update("bench", done, len(cells))
-    return {"machine": machine(), "weights": "random", "load": asdict(load), "rows": rows}
+    return {"machine": machine(), "load": asdict(load), "rows": rows}
 
 
 def chosen_sizes(names: Sequence[str]) -> list[str]:
@@ -138,9 +141,10 @@ def _chosen(kind: str, names: Sequence[str], known: list[Any]) -> list[Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, threads, device and dtype."""
+    """Processor, threads, device and dtype, and on a CPU how many times as long a matrix product takes in float32 as in bfloat16."""
     compute = choose()
     return {
+        "product_ratio": product_seconds_ratio() if compute.device.type == "cpu" else None,
         "device": compute.device.type,
         "name": compute.device_name(),
         "threads": torch.get_num_threads(),
@@ -174,6 +178,13 @@ def randomised(module: M) -> M:
     return module.eval().requires_grad_(False)
 
 
+def _network(path: Path, load: Callable[[Path], M], fresh: Callable[[], M]) -> tuple[M, str]:
+    """The preset's network where its weights lie, else one of its sizes, and which."""
+    if path.exists():
+        return load(path).eval().requires_grad_(False), "trained"
+    return randomised(fresh()), "random"
+
+
 def _compute(cfg: Config) -> Compute:
     wish = cfg.compute
     return choose(wish.device, wish.precision, wish.threads, wish.memory_gb)
@@ -184,7 +195,8 @@ def _closeness(got: Tensor, expected: Tensor) -> float:
 
 
 def _encode(cfg: Config, load: Load, size: str, mode: str) -> Timing:
-    compute, encoder = _compute(cfg), randomised(Encoder(cfg.encoder))
+    compute = _compute(cfg)
+    encoder, kind = _network(weights_path(cfg, "encoder"), lambda path: load_encoder(path, cfg.encoder), lambda: Encoder(cfg.encoder))
     pixels = torch.randint(0, 256, (load.images, 3, cfg.data.image_size, cfg.data.image_size), dtype=torch.uint8)
     few = pixels[: load.plain_images]
     copy = plain.ordinary(encoder, compute)
@@ -198,12 +210,13 @@ def _encode(cfg: Config, load: Load, size: str, mode: str) -> Timing:
     seconds = median_seconds(lambda: encode(fast, pixels, compute), compute, load)
     closeness = _closeness(encode(fast, few, compute), expected)
     timed = f"{load.images} images; plain {load.plain_images}"
-    return _row(size, "encode", mode, seconds / load.images, slow / load.plain_images, compute, closeness, timed)
+    return _row(size, "encode", mode, seconds / load.images, slow / load.plain_images, compute, closeness, kind, timed)
 
 
 def _synthesise(cfg: Config, load: Load, size: str, mode: str) -> Timing:
-    compute, rdm = _compute(cfg), randomised(RDM.of(cfg.rdm, cfg.encoder.dim))
-    z0 = compute.put(standardise(torch.randn(100, cfg.encoder.dim)))
+    compute, dim = _compute(cfg), cfg.encoder.dim
+    rdm, kind = _network(weights_path(cfg, "rdm"), lambda path: load_rdm(path, cfg.rdm, dim), lambda: RDM.of(cfg.rdm, dim))
+    z0 = compute.put(standardise(torch.randn(100, dim)))
     labels, noise = compute.put(torch.zeros(100, dtype=torch.int64)), Noise(0, np.arange(100))
     method = synthesiser.make("minority", {**cfg.synthesise.params, "scale": 0.05})
     copy = plain.ordinary(rdm, compute)
@@ -223,13 +236,15 @@ def _synthesise(cfg: Config, load: Load, size: str, mode: str) -> Timing:
     seconds, got = median_seconds(all_at_once, compute, load), all_at_once()
     timed = f"100 embeddings; plain {load.plain_images}, and in one batch of 100: {batched:.1f} s, {batched / seconds:.1f} times as long"
     closeness = _closeness(got[: load.plain_images], expected)
-    return _row(size, "synthesise", mode, seconds / 100, slow / load.plain_images, compute, closeness, timed)
+    return _row(size, "synthesise", mode, seconds / 100, slow / load.plain_images, compute, closeness, kind, timed)
 
 
 def _decode(cfg: Config, load: Load, size: str, mode: str) -> Timing:
-    compute = _compute(cfg)
-    mage = randomised(MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=cfg.tokenizer.side, dim=cfg.encoder.dim))
-    vqgan = VQGAN.of(cfg.tokenizer).eval().requires_grad_(False)
+    compute, sizes = _compute(cfg), {"codes": cfg.tokenizer.codes, "side": cfg.tokenizer.side, "dim": cfg.encoder.dim}
+    mage, kind = _network(
+        weights_path(cfg, "mage"), lambda path: load_mage(path, cfg.mage, **sizes), lambda: _random_mage(MAGE.of(cfg.mage, **sizes))
+    )
+    vqgan, _ = _network(weights_path(cfg, "tokenizer"), lambda path: load_vqgan(path, cfg.tokenizer), lambda: VQGAN.of(cfg.tokenizer))
     z, noise = standardise(torch.randn(load.images, cfg.encoder.dim)), Noise(0, np.arange(load.images))
     copies = plain.ordinary(mage, compute), plain.ordinary(vqgan, compute)
     few, steps = compute.put(z[: load.plain_images]), min(load.plain_steps, cfg.decode.steps)
@@ -238,17 +253,24 @@ def _decode(cfg: Config, load: Load, size: str, mode: str) -> Timing:
         slow = median_seconds(lambda: plain.codes(copies[0], few, cfg.decode, noise, steps), compute, load) * cfg.decode.steps / steps
         slow += median_seconds(lambda: plain.pixels(copies[1], blank), compute, load)
         fast = compute.inference(mage), compute.inference(vqgan)
-        agreement = _greedy_agreement(copies[0], fast[0], cfg, few[:1], compute)
+        agreement = _greedy_agreement(copies[0], fast[0], cfg, compute.put(z), noise, compute)
     seconds = median_seconds(lambda: decode_images(*fast, z, cfg.decode, noise=noise, compute=compute), compute, load)
     timed = f"{load.images} images; plain {load.plain_images}, {steps} of {cfg.decode.steps} steps"
-    return _row(size, "decode", mode, seconds / load.images, slow / load.plain_images, compute, agreement, timed)
+    return _row(size, "decode", mode, seconds / load.images, slow / load.plain_images, compute, agreement, kind, timed)
 
 
-def _greedy_agreement(copy: MAGE, fast: MAGE, cfg: Config, z: Tensor, compute: Compute) -> float:
+def _random_mage(mage: MAGE) -> MAGE:
+    """Masked positions differ by these entries alone; as small as training begins with, all of them would take the same few codes."""
+    nn.init.normal_(mage.decoder_pos_embed_learned)
+    return mage
+
+
+def _greedy_agreement(copy: MAGE, fast: MAGE, cfg: Config, z: Tensor, noise: Noise, compute: Compute) -> float:
     """Share of the masked positions whose likeliest code is the same, over three stages of a decoding, given the same tokens."""
     kept = seen_positions(fast, cfg.decode)
     draw = torch.Generator().manual_seed(0)
-    ids = torch.randint(0, cfg.tokenizer.codes, (len(z), copy.length), generator=draw)
+    with compute.autocast():
+        ids = decode_codes(fast, z, cfg.decode.model_copy(update={"steps": 4}), noise).cpu()  # in a few steps: likely ones will do
     same = []
     for step in (0, cfg.decode.steps // 2, cfg.decode.steps - 1):
         share = np.cos(np.pi / 2 * step / cfg.decode.steps)
@@ -262,8 +284,10 @@ def _greedy_agreement(copy: MAGE, fast: MAGE, cfg: Config, z: Tensor, compute: C
     return float(torch.cat(same).float().mean())
 
 
-def _row(size: str, stage: Stage, mode: str, seconds: float, slow: float, compute: Compute, agreement: float, timed: str) -> Timing:
-    return Timing(size, stage, mode, 100 * seconds, 100 * slow, slow / seconds, compute.peak_memory_mb(), agreement, timed)
+def _row(
+    size: str, stage: Stage, mode: str, seconds: float, slow: float, compute: Compute, agreement: float, kind: str, timed: str
+) -> Timing:
+    return Timing(size, stage, mode, 100 * seconds, 100 * slow, slow / seconds, compute.peak_memory_mb(), agreement, kind, timed)
 
 
 TIMED: dict[Stage, Callable[[Config, Load, str, str], Timing]] = {"encode": _encode, "synthesise": _synthesise, "decode": _decode}
@@ -272,19 +296,22 @@ TIMED: dict[Stage, Callable[[Config, Load, str, str], Timing]] = {"encode": _enc
 def markdown(result: dict[str, Any]) -> str:
     """The table as the README shows it."""
     place = result["machine"]
+    product = (
+        f"; a matrix product takes {place['product_ratio']:.1f} times as long in float32 as in bfloat16" if place["product_ratio"] else ""
+    )
     lines = [
-        f"{place['name']}, {place['threads']} threads, {place['device']}, {place['dtype']}; random weights; per 100 images, "
+        f"{place['name']}, {place['threads']} threads, {place['device']}, {place['dtype']}{product}. Per 100 images, "
         f"{'processor time' if result['load']['cpu_time'] else 'wall time'}, median of {result['load']['repeats']}, "
         "scaled from what was timed.",
         "",
-        "| size | stage | mode | s | plain s | plain / s | peak MB | agreement | timed |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| size | stage | mode | s | plain s | plain / s | peak MB | agreement | weights | timed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in result["rows"]:
         figures = (
             f"{row['seconds']:,.1f} | {row['plain_seconds']:,.1f} | {row['ratio']:.1f} | {row['peak_mb']:,.0f} | {row['agreement']:.3f}"
         )
-        lines.append(f"| {row['size']} | {row['stage']} | {row['mode']} | {figures} | {row['timed']} |")
+        lines.append(f"| {row['size']} | {row['stage']} | {row['mode']} | {figures} | {row['weights']} | {row['timed']} |")
     return "\n".join(lines) + "\n"
 
 

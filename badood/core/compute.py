@@ -185,12 +185,12 @@ def _gains_by_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # a CPU may know the instructions and yet be slower in them than in float32: some virtual machines hide AMX and leave AVX-512's
-    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16", False)) and _product_seconds_ratio() > 1.2
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16", False)) and product_seconds_ratio() > 1.2
 
 
 @cache
 @torch.inference_mode()
-def _product_seconds_ratio() -> float:
+def product_seconds_ratio() -> float:
     """How many times as long a matrix product takes in float32 as in bfloat16 on this CPU, best of a few."""
     best = dict.fromkeys((torch.float32, torch.bfloat16), math.inf)
     for dtype in list(best) * 6:  # by turns, so that what else the machine does meets both
