@@ -9,9 +9,10 @@ and a softmax, the halves of the guidance one after the other, one image after a
 import multiprocessing
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -77,7 +78,7 @@ class Timing:
 
     Attributes:
         size, stage, mode: what was timed.
-        seconds: for 100 images, scaled from those timed; plain_seconds: of the plain path, likewise.
+        seconds: for 100 images, scaled from those timed; plain_seconds: of the plain path, likewise, in `bench` the median over all modes.
         ratio: plain_seconds / seconds.
         peak_mb: most memory of the product's path, the process with its networks included.
         agreement: share of results that equal the plain path's: greedy tokens of every masked position for decode, given the
@@ -105,14 +106,23 @@ def bench(sizes: Sequence[str], stages: Sequence[Stage], load: Load, progress: P
         machine: what it ran on; load: how much was timed; rows: a `Timing` each, as plain data.
     """
     progress = progress or Silent()
-    rows: list[dict[str, Any]] = []
+    rows: list[Timing] = []
     cells = [(size, stage, mode) for size in sizes for stage in stages for mode in MODES[stage]]
     # an executor, not a Pool: a process that dies, for want of memory say, ends the bench instead of hanging it
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         for done, cell in enumerate(cells, start=1):
-            rows.append(asdict(pool.submit(measure, *cell, load).result()))
+            rows.append(pool.submit(measure, *cell, load).result())
             progress.update("bench", done, len(cells))
-    return {"machine": machine(), "load": asdict(load), "rows": rows}
+    return {"machine": machine(), "load": asdict(load), "rows": [asdict(row) for row in with_shared_plain(rows)]}
+
+
+def with_shared_plain(rows: Sequence[Timing]) -> list[Timing]:
+    """Rows of one size and stage beside the median of their plain timings: the work is the same in every mode, the machine's mood is not."""
+    plain_seconds: defaultdict[tuple[str, Stage], list[float]] = defaultdict(list)
+    for row in rows:
+        plain_seconds[row.size, row.stage].append(row.plain_seconds)
+    shared = {cell: statistics.median(seconds) for cell, seconds in plain_seconds.items()}
+    return [replace(row, plain_seconds=(slow := shared[row.size, row.stage]), ratio=slow / row.seconds) for row in rows]
 
 
 def chosen_sizes(names: Sequence[str]) -> list[str]:

@@ -23,6 +23,7 @@ LITTLE = speed.Load(repeats=1, images=2, plain_images=1, plain_steps=2)
 def test_every_stage_and_mode_has_a_ratio() -> None:
     result = speed.bench(["small"], list(speed.STAGES), LITTLE)
     assert [(row["stage"], row["mode"]) for row in result["rows"]] == [(s, m) for s in speed.STAGES for m in speed.MODES[s]]
+    assert len({row["plain_seconds"] for row in result["rows"]}) == len(speed.STAGES)
     for row in result["rows"]:
         assert row["ratio"] == pytest.approx(row["plain_seconds"] / row["seconds"])
         assert row["peak_mb"] > 100
