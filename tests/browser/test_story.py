@@ -38,7 +38,7 @@ def judged(run_id: str) -> dict[int, str]:
 
 def test_a_run_is_started_watched_and_cancelled(page: Page) -> None:
     page.goto("/")
-    page.get_by_text("Start a run").click()
+    page.get_by_text("Start a run", exact=True).click()
     page.locator("input[aria-label=Name]").fill("mine")
     page.locator("input[aria-label=Name]").press("Enter")
     page.locator("input[aria-label=Outliers]").fill("30")

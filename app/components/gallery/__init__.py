@@ -56,7 +56,15 @@ def gallery(
     """
 
     def said(name: str) -> Any:
-        return state.value(key)[name]
+        value = state.value(key)[name]
+        # part of the data: where a verdict is taken back before its own drawing arrived, the data would be what the browser had before
+        # that, and it would not draw anew what it shows ahead of any answer
+        state.put(f"{key} heard", value["at"])
+        return value
+
+    def undo() -> None:
+        said("undone")
+        undone()
 
     def turn() -> None:
         # the browser shows where it turned to, and takes for its answer what was drawn after this
@@ -70,12 +78,13 @@ def gallery(
             "page": page,
             "last": last,
             "turned": state.value(f"{key} turned", 0),
+            "heard": state.value(f"{key} heard", 0),
             "kinds": dict(kinds),
             "undoable": undoable,
         },
         key=key,
         on_judged_change=lambda: judged(said("judged")["ids"], said("judged")["verdict"]),
-        on_undone_change=undone,
+        on_undone_change=undo,
         on_turned_change=turn,
         on_opened_change=lambda: opened(int(said("opened")["id"])),
     )
