@@ -4,6 +4,7 @@ Every process takes the same steps. Where rows are independent each computes its
 takes its share of the batch and gradients are averaged. Only the first one writes and speaks.
 """
 
+import atexit
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ def ranks() -> Ranks:
     import torch.distributed as dist
 
     dist.init_process_group()  # gloo for what lies on the CPU, NCCL for what lies on GPUs
+    atexit.register(dist.destroy_process_group)  # its threads must end before the interpreter does, which would abort
     return Ranks(dist.get_rank(), dist.get_world_size())
 
 
