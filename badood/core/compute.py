@@ -157,8 +157,7 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
     Args:
         device: "auto" takes CUDA, then MPS, then the CPU; else a torch device name.
         precision: "auto" takes bfloat16 where the hardware multiplies it natively and, on a CPU, faster than float32, else float32; or
-            "fp32", "bf16", "int8" (bf16 with 8-bit linear layers, on a CPU with a C++
-            compiler).
+            "fp32", "bf16", "int8" (bf16 with 8-bit linear layers, on a CPU with a C++ compiler).
         threads: CPU threads, 0 leaves torch's choice.
     """
     if device == "auto":

@@ -91,7 +91,7 @@ ZERO = 128
 """What stands for 0; oneDNN is fast for unsigned inputs only."""
 
 
-def in_8_bits(x: Tensor) -> tuple[Tensor, Tensor]:
+def _in_8_bits(x: Tensor) -> tuple[Tensor, Tensor]:
     """(M, K) -> (M, K) uint8 and (M, 1) bfloat16, so that x is about (uint8 - ZERO) * scale."""
     # the scale is rounded first, so that both sides of the product use the same; 126 leaves room for that
     scale = x.abs().amax(dim=1, keepdim=True).float().div(126).clamp_min(1e-12).bfloat16()
@@ -101,7 +101,7 @@ def in_8_bits(x: Tensor) -> tuple[Tensor, Tensor]:
 @cache
 def _rounding() -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     # compiled it is one pass; step by step it takes longer than 8 bits save
-    return torch.compile(in_8_bits, dynamic=True)
+    return torch.compile(_in_8_bits, dynamic=True)
 
 
 def packed(module: nn.Module, kind: type[Packed] | type[Int8]) -> None:
