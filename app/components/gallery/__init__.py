@@ -55,21 +55,15 @@ def gallery(
         turned: told the number of the page to go to. opened: told of the outlier to show in full.
     """
 
-    def said(name: str) -> Any:
-        value = state.value(key)[name]
-        # part of the data: where a verdict is taken back before its own drawing arrived, the data would be what the browser had before
-        # that, and it would not draw anew what it shows ahead of any answer
-        state.put(f"{key} heard", value["at"])
-        return value
+    def telling(name: str, tell: Callable[[Mapping[str, Any]], None]) -> Callable[[], None]:
+        def heard() -> None:
+            said = state.value(key)[name]
+            # part of the data: the browser knows by it which drawing answers what it has shown ahead, and draws anew also where
+            # nothing else differs, as after a verdict that was taken back before its own drawing arrived
+            state.put(f"{key} heard", said["at"])
+            tell(said)
 
-    def undo() -> None:
-        said("undone")
-        undone()
-
-    def turn() -> None:
-        # the browser shows where it turned to, and takes for its answer what was drawn after this
-        state.put(f"{key} turned", said("turned")["at"])
-        turned(int(said("turned")["page"]))
+        return heard
 
     component = st.components.v2.component("gallery", html=_HTML, css=_CSS, js=_JS)
     component(
@@ -77,14 +71,13 @@ def gallery(
             "near": {str(number): [asdict(tile) for tile in tiles] for number, tiles in pages.items()},
             "page": page,
             "last": last,
-            "turned": state.value(f"{key} turned", 0),
             "heard": state.value(f"{key} heard", 0),
             "kinds": dict(kinds),
             "undoable": undoable,
         },
         key=key,
-        on_judged_change=lambda: judged(said("judged")["ids"], said("judged")["verdict"]),
-        on_undone_change=undo,
-        on_turned_change=turn,
-        on_opened_change=lambda: opened(int(said("opened")["id"])),
+        on_judged_change=telling("judged", lambda said: judged(said["ids"], said["verdict"])),
+        on_undone_change=telling("undone", lambda _: undone()),
+        on_turned_change=telling("turned", lambda said: turned(int(said["page"]))),
+        on_opened_change=telling("opened", lambda said: opened(int(said["id"]))),
     )

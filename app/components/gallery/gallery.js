@@ -74,7 +74,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     at.ahead = ahead;
   };
   // drawn before the last turn was heard of: the page turned to stands, not the one named here
-  if (data.turned >= at.turned) at.page = data.page;
+  if (data.heard >= at.turned) at.page = data.page;
   show();
 
   const legend = root.querySelector(".kinds");
@@ -108,7 +108,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 
   const idAt = (place) => at.tiles[place]?.id;
-  const send = (name, value) => setTriggerValue(name, { ...value, at: Date.now() });
+  const send = (name, value) => {
+    const now = Date.now();
+    setTriggerValue(name, { ...value, at: now });
+    return now;
+  };
   const judge = (verdict) => {
     const one = !at.selected.size;
     const ids = one ? [idAt(at.cursor)] : [...at.selected];
@@ -122,8 +126,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const turn = (page) => {
     if (!(page >= 1 && page <= data.last) || page === at.page) return;
     at.page = page;
-    at.turned = Date.now();
-    setTriggerValue("turned", { page, at: at.turned });
+    at.turned = send("turned", { page });
     show();
   };
   const open = (place) => idAt(place) !== undefined && send("opened", { id: idAt(place) });
