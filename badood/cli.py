@@ -344,7 +344,7 @@ def bench(
     save: Annotated[bool, typer.Option("--save", help="Write results/speed.json and results/speed.md.")] = False,
     json: Json = False,
 ) -> None:
-    """Time encode, synthesise and decode per 100 images beside a plain float32 path, with random weights."""
+    """Time encode, synthesise and decode per 100 images beside a plain float32 path; where weights are missing, with random ones."""
     from badood.benchmark import speed
 
     load = speed.Load(repeats=repeats, images=images, plain_images=plain_images, plain_steps=plain_steps, cpu_time=cpu_time)
@@ -363,17 +363,25 @@ def _terminal() -> Terminal:
 
 
 def _print_filters(record: dict[str, Any]) -> None:
-    """The filter table; lower FPR95 and higher AUROC, AUPR are better, in percent."""
+    """The filter table, in percent: lower FPR95 and higher AUROC, AUPR are better. Below it what to beware of."""
+    from badood.filter import OVERLAP_LIMIT
+
     table = Table("filter", "kept", "overlap", "FPR95", "AUROC", "AUPR", "ID acc.", title="mean over the OOD sets, %")
     for name, row in record["metrics"].items():
         if "empty" in row:
             table.add_row(name, "0", "", "keeps none")
             continue
-        figures = [f"{100 * row[key]:.2f}" for key in ("fpr95", "auroc", "aupr", "id_accuracy")]
-        table.add_row(name, f"{row['kept']:,}", f"{row['overlap']:.2f}", *figures)
+        figures = [f"{100 * row[key]:.2f}" for key in ("overlap", "fpr95", "auroc", "aupr", "id_accuracy")]
+        table.add_row(name, f"{row['kept']:,}", *figures)
     out.print(table)
+    near = [name for name, row in record["metrics"].items() if row.get("overlap", 0) > OVERLAP_LIMIT]
+    if near:
+        err.print(
+            f"[yellow]overlap:[/] of what {', '.join(near)} keep, more than {100 * OVERLAP_LIMIT:.0f} % look as much like ID as 95 % of "
+            "ID validation images do; trained as outliers they teach the detector to reject ID. A lower upper limit keeps fewer of them."
+        )
     for name, row in record["metrics"].items():
-        if row.get("warning"):
-            err.print(f"[yellow]{name}:[/] {row['warning']}")
+        if "uncalibrated" in row:
+            err.print(f"[yellow]{name}:[/] {row['uncalibrated']}")
     if record.get("advice"):
         err.print(f"[yellow]advice:[/] {record['advice']}")

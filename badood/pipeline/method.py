@@ -398,14 +398,13 @@ class Method:
             return {"filter": cfg.model_dump(), "empty": str(error)}
         detector = self.detector(chosen.kept)
         evaluated = evaluation.evaluate(self, detector)
-        metrics = read_json(evaluated / "metrics.json")
-        return metrics | {
+        return read_json(evaluated / "metrics.json") | {
             "filter": cfg.model_dump(),
             "kept": int(chosen.kept.sum()),
             "lo": chosen.lo,
             "hi": chosen.hi,
             "overlap": chosen.overlap,
-            "warning": " ".join(filter(None, (chosen.warning, metrics.get("uncalibrated")))),
+            "warning": chosen.warning,
             "reason": chosen.reason,
             "detector": str(detector.relative_to(self.run.folder)),
             "evaluation": str(evaluated.relative_to(self.run.folder)),
