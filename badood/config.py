@@ -225,8 +225,10 @@ class Filter(Settings):
     strategy: str = Field("band", description="band, quantile, auto, all, random, high, mid, low, q-mid, minority.")
     lo: Share = Field(0.3, description="Lowest value kept, inclusive: id_confidence for band, ID quantile for quantile.")
     hi: Share = Field(0.5, description="Highest value kept, inclusive.")
-    count: Count | None = Field(None, description="How many random and minority keep; none = as many as the band.")
-    seed: int = Field(0, ge=0, description="Of the random strategy.")
+    count: Count | None = Field(
+        None, description="At most so many are kept, of a band at random; none = all of the band, and as many for random and minority."
+    )
+    seed: int = Field(0, ge=0, description="Of what is drawn at random.")
 
 
 class Evaluate(Settings):

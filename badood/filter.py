@@ -37,7 +37,7 @@ class Selection:
 
     Attributes:
         kept: (M,) bool, which outliers take part.
-        lo, hi: lowest and highest id_confidence among the kept; as a band they keep these and, for strategies that are bands, no others.
+        lo, hi: lowest and highest id_confidence among the kept; as a band they keep these and, for bands without `filter.count`, no others.
         overlap: share of the kept outliers above the 5 % quantile of ID-validation confidence.
         reason: one sentence on how they were chosen.
         warning: one sentence where the overlap is high, else empty.
@@ -70,6 +70,9 @@ def select(outliers: pd.DataFrame, cfg: config.Filter, id_confidence: ArrayLike,
     if len(known) == 0:
         raise BadInput("a filter needs the id_confidence of ID validation images, and there are none; raise data.validation_share.")
     kept, reason = STRATEGIES[cfg.strategy](Candidates(outliers, known, preview), cfg)
+    if cfg.count is not None and kept.sum() > cfg.count:
+        kept = _drawn(kept, cfg.count, cfg.seed)
+        reason += f"; {cfg.count:,} of these at random, seed {cfg.seed}"
     return _selection(outliers["id_confidence"].to_numpy(dtype=np.float64), known, kept, reason)
 
 
@@ -177,15 +180,14 @@ def _id_mid(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
 
 
 def _random(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
-    count = _count(candidates, cfg)
-    rng = np.random.default_rng(derive_seed("filter", cfg.seed))
-    return _rows(rng.permutation(len(candidates.outliers))[:count], candidates), f"{count:,} at random, seed {cfg.seed}"
+    count, every = _count(candidates, cfg), np.ones(len(candidates.outliers), dtype=bool)
+    return _drawn(every, count, cfg.seed), f"{count:,} at random, seed {cfg.seed}"
 
 
 def _minority(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
     count = _count(candidates, cfg)
     order = np.argsort(-candidates.outliers["minority_score"].to_numpy(), kind="stable")
-    return _rows(order[:count], candidates), f"the {count:,} with the highest minority score"
+    return _rows(order[:count], len(order)), f"the {count:,} with the highest minority score"
 
 
 def _auto(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
@@ -229,10 +231,16 @@ def id_band(id_confidence: ArrayLike, lo: float, hi: float) -> tuple[float, floa
     return (float(np.quantile(known, lo)) if lo > 0 else 0.0, float(np.quantile(known, hi)) if hi < 1 else 1.0)
 
 
-def _rows(rows: NDArray[np.int64], candidates: Candidates) -> Mask:
-    kept = np.zeros(len(candidates.outliers), dtype=bool)
+def _rows(rows: NDArray[np.int64], total: int) -> Mask:
+    kept = np.zeros(total, dtype=bool)
     kept[rows] = True
     return kept
+
+
+def _drawn(kept: Mask, count: int, seed: int) -> Mask:
+    """At most `count` of those kept, at random."""
+    shuffled = np.random.default_rng(derive_seed("filter", seed)).permutation(np.flatnonzero(kept))
+    return _rows(shuffled[:count], len(kept))
 
 
 def _count(candidates: Candidates, cfg: config.Filter) -> int:

@@ -70,6 +70,15 @@ def test_random_keeps_as_many_as_the_band_and_the_seed_decides() -> None:
     assert len(kept_by("random", count=17)) == 17
 
 
+def test_a_count_cuts_a_band_at_random_so_that_bands_can_be_compared_at_the_same_number() -> None:
+    band = kept_by("high")
+    some, other = (kept_by("high", count=40, seed=seed) for seed in (1, 2))
+    assert len(some) == len(other) == 40
+    assert set(some) | set(other) <= set(band)
+    assert set(some) != set(other)
+    assert len(kept_by("high", count=len(band) + 1)) == len(band)
+
+
 def test_minority_keeps_the_highest_scores() -> None:
     assert kept_by("minority", count=10).max() == pytest.approx(0.009)
 

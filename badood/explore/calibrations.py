@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from badood.calibrate import Calibrator, calibrator, reliability_table
 from badood.core.errors import ReversedOrder
@@ -54,7 +55,8 @@ def calibration_curves(fitted: dict[str, Calibrator], energy: NDArray[np.floatin
 
 def _raw(energy: NDArray[np.floating]) -> NDArray[np.float64]:
     """1 - S with S = sigmoid(E): what the detector says before calibration."""
-    return np.exp(-np.logaddexp(0, energy))
+    raw: NDArray[np.float64] = expit(-energy)
+    return raw
 
 
 def _fitted(energy: NDArray[np.float64], is_id: NDArray[np.bool_]) -> Iterator[tuple[str, Calibrator]]:

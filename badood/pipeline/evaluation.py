@@ -136,7 +136,10 @@ class Judge:
         return found
 
     def scores(self, images: ImageSet) -> pd.DataFrame:
-        """A row an image: label, class named by the detector, energy, id_confidence (not a number where uncalibrated), and the anomaly by every method (larger = more OOD)."""
+        """A row an image: label, class named by the detector, energy, id_confidence and the anomaly by every method (larger = more OOD).
+
+        id_confidence is not a number where the detector is uncalibrated.
+        """
         seen = self.see(self.method.images.pixels(images))
         energy = self.method.raw(seen)
         confidence = np.full(len(energy), np.nan) if self.calibrator is None else self.calibrator.id_confidence(energy)

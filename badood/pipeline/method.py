@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.special
 import torch
 from numpy.typing import NDArray
 
@@ -317,7 +318,7 @@ class Method:
             fitted, reference = self.calibrated(detector)
             energy = self.seen(detector, self.outlier_pixels)
             confidence = fitted.id_confidence(energy)
-            outliers = pd.DataFrame({"energy": energy, "raw_score": 1 / (1 + np.exp(-energy)), "id_confidence": confidence})
+            outliers = pd.DataFrame({"energy": energy, "raw_score": scipy.special.expit(energy), "id_confidence": confidence})
             outliers.to_parquet(out / "outliers.parquet")
             reference.to_parquet(out / "reference.parquet")
             write_json(out / "calibrator.json", fitted.to_dict())
@@ -352,8 +353,8 @@ class Method:
 
         def make(out: Path) -> None:
             train = self.images.train
-            table = self.embeddings
-            anchor = table.pop("anchor_label").to_numpy()
+            table = self.embeddings.drop(columns="anchor_label")
+            anchor = self.embeddings["anchor_label"].to_numpy()
             table["anchor_id"] = np.asarray(train.ids, dtype=object)[table["anchor_row"]]
             table["anchor_class"] = np.asarray(train.classes, dtype=object)[anchor]
             table = pd.concat(
