@@ -2,7 +2,6 @@
 
 import base64
 import json
-import sys
 import traceback
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,6 +14,7 @@ import torch
 from badood.config import Filter
 from badood.core.artefacts import read_json
 from badood.core.errors import BadInput, BadOODError
+from badood.core.processes import lines
 from badood.data.record import ImageSet
 from badood.detect.scorers import scorer
 from badood.evaluate.clip import zero_shot
@@ -133,6 +133,4 @@ def serve(questions: TextIO, replies: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    # what a library prints must not get between the replies
-    replies, sys.stdout = sys.stdout, sys.stderr
-    serve(sys.stdin, replies)
+    serve(*lines())

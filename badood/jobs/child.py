@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from badood.core.errors import BadOODError
-from badood.core.parent import end_with_parent
+from badood.core.processes import end_with_parent
 from badood.jobs.kinds import job_kind
 from badood.store import Database, jobs, open_database
 

@@ -3,14 +3,12 @@
 One question at a time, as a line of JSON each way on its standard input and output; what it can answer stands in `jobs.answers`.
 """
 
-import json
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from typing import Any
 
 from badood.core.errors import BadInput
+from badood.core.processes import Spoken
 from badood.jobs.worker import log_folder
 
 
@@ -22,7 +20,7 @@ class CompanionDied(BadInput):
 class Companion:
     """The caller's end. Threads may share it; they wait for each other. The process starts at the first question or `warm`."""
 
-    _process: "subprocess.Popen[str] | None" = None
+    _process: Spoken | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, question: str, **arguments: Any) -> Any:
@@ -33,19 +31,12 @@ class Companion:
         """
         with self._lock:
             process = self._started()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            try:
-                process.stdin.write(json.dumps({"question": question, "arguments": arguments}) + "\n")
-                process.stdin.flush()
-                line = process.stdout.readline()
-            except BrokenPipeError:
-                line = ""
-        if not line:
+            process.say({"question": question, "arguments": arguments})
+            reply = process.heard()
+        if reply is None:
             raise CompanionDied(
                 f"the companion process ended while it answered {question!r}; its last words are in {log_folder() / 'companion.log'}."
             )
-        reply = json.loads(line)
         if "error" in reply:
             raise BadInput(reply["error"])
         return reply["answer"]
@@ -63,18 +54,10 @@ class Companion:
         """End the process."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
             self._process = None
 
-    def _started(self) -> "subprocess.Popen[str]":
-        if self._process is None or self._process.poll() is not None:
+    def _started(self) -> Spoken:
+        if self._process is None or self._process.ended is not None:
             with (log_folder() / "companion.log").open("ab") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "badood.jobs.answers"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                    start_new_session=True,
-                )
+                self._process = Spoken("badood.jobs.answers", log=log, apart=True)
         return self._process

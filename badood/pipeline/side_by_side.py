@@ -9,8 +9,6 @@ JSON lines.
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -28,7 +26,7 @@ from numpy.typing import NDArray
 from badood.config import Config, validate
 from badood.core.compute import peak_rss_mb
 from badood.core.errors import BadOODError, EmptySelection, ProcessDied
-from badood.core.parent import end_with_parent
+from badood.core.processes import Spoken, end_with_parent, lines
 from badood.pipeline import evaluation
 from badood.pipeline.runs import Run
 
@@ -130,14 +128,12 @@ class _Helper:
         self.peak_mb = 0.0
         self._step = 0
         self._error: BadOODError | None = None
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Spoken | None = None
         self._thread = threading.Thread(target=self._attend, daemon=True)
 
     def start(self) -> None:
         """Start the process."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "badood.pipeline.side_by_side"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._process = Spoken("badood.pipeline.side_by_side")
         self._thread.start()
 
     def wait(self) -> None:
@@ -156,40 +152,31 @@ class _Helper:
         """Stop the process, whatever it does."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
 
     def _attend(self) -> None:
-        run = self.method.run
+        run, process = self.method.run, self._process
+        assert process is not None
         try:
-            self._say({"folder": str(run.folder), "config": _with_threads(run.cfg, self.threads).model_dump(mode="json")})
+            process.say({"folder": str(run.folder), "config": _with_threads(run.cfg, self.threads).model_dump(mode="json")})
             for kept in _taken(self.todo):
-                self._say({"kept": np.flatnonzero(kept).tolist()})
-                while "peak_mb" not in (reply := self._heard()):
+                process.say({"kept": np.flatnonzero(kept).tolist()})
+                while "peak_mb" not in (reply := _reply(process)):
                     self._step = reply["step"]
                 self.peak_mb = reply["peak_mb"]
         except BadOODError as error:
             self._error = error
 
-    def _say(self, message: dict[str, Any]) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # `_heard` tells that it died
-            self._process.stdin.write(json.dumps(message) + "\n")
-            self._process.stdin.flush()
 
-    def _heard(self) -> dict[str, Any]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise ProcessDied(
-                f"a process that trained a detector ended with code {self._process.wait()}, perhaps for want of memory; start the run again "
-                "to go on, with compute.threads=1 for one detector at a time."
-            )
-        reply: dict[str, Any] = json.loads(line)
-        if "error" in reply:
-            raise BadOODError(reply["error"])
-        return reply
+def _reply(process: Spoken) -> dict[str, Any]:
+    reply = process.heard()
+    if reply is None:
+        raise ProcessDied(
+            f"a process that trained a detector ended with code {process.ended}, perhaps for want of memory; start the run again "
+            "to go on, with compute.threads=1 for one detector at a time."
+        )
+    if "error" in reply:
+        raise BadOODError(reply["error"])
+    return reply
 
 
 @dataclass
@@ -216,13 +203,13 @@ class _Told:
             print(json.dumps({"step": step}), file=self.replies, flush=True)
 
 
-def _serve(lines: TextIO, replies: TextIO) -> None:
+def _serve(asked: TextIO, replies: TextIO) -> None:
     """Do what is asked for, until the asker closes its end."""
     from badood.pipeline.method import Method
 
-    told = json.loads(next(lines))
+    told = json.loads(next(asked))
     method = Method(_Beside(Path(told["folder"]), validate(told["config"]), _Told(replies)))
-    for line in lines:
+    for line in asked:
         kept = np.zeros(len(method.embeddings), dtype=bool)
         kept[json.loads(line)["kept"]] = True
         reply: dict[str, Any]
@@ -239,6 +226,4 @@ if __name__ == "__main__":
     # Ctrl-C reaches the whole group, and it is the one who asks that ends this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
-    # what a library prints must not get between the replies
-    replies, sys.stdout = sys.stdout, sys.stderr
-    _serve(sys.stdin, replies)
+    _serve(*lines())
