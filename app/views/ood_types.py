@@ -34,7 +34,7 @@ def _types(found: Finished) -> None:
             "tau: least probability to count as recognised",
             0.0,
             1.0,
-            round(found.tau, 3),
+            found.tau,
             0.005,
             format="%.3f",
             key=f"tau {found.run.id}",

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app.asking import asked
 from app.mapping import placed
 from app.opened import opened
+from badood.evaluate.ood_types import TYPES
 from badood.explore.embedding_map import inside
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
@@ -135,8 +136,13 @@ def test_tau_decides_the_types(small_run: Finished) -> None:
     assert test.dataframe[0].value.set_index("ood_type").loc["OOD-III", "before"] == len(small_run.outliers) - sure
 
 
-def test_types_at_the_runs_own_tau_are_the_stored_ones(small_run: Finished) -> None:
-    assert (small_run.types_at(small_run.tau) == small_run.outliers.values("ood_type")).mean() > 0.98
+def test_types_begin_at_the_runs_own_tau_and_are_the_stored_ones(small_run: Finished) -> None:
+    stored = small_run.outliers.values("ood_type")
+    assert (small_run.types_at(small_run.tau) == stored).all()
+    page = shown("ood_types")
+    assert page.slider(key=f"tau {small_run.run.id}").value == small_run.tau
+    table = page.dataframe[0].value.set_index("ood_type")
+    assert table["before"].to_dict() == {name: (stored == name).sum() for name in TYPES}
 
 
 def test_heatmaps_offer_every_tested_detector(small_run: Finished) -> None:
