@@ -364,7 +364,7 @@ def _terminal() -> Terminal:
 
 def _print_filters(record: dict[str, Any]) -> None:
     """The filter table, in percent: lower FPR95 and higher AUROC, AUPR are better. Below it what to beware of."""
-    from badood.filter import OVERLAP_LIMIT
+    from badood.filter import OVERLAP_ADVICE, OVERLAP_LIMIT
 
     table = Table("filter", "kept", "overlap", "FPR95", "AUROC", "AUPR", "ID acc.", title="mean over the OOD sets, %")
     for name, row in record["metrics"].items():
@@ -374,11 +374,11 @@ def _print_filters(record: dict[str, Any]) -> None:
         figures = [f"{100 * row[key]:.2f}" for key in ("overlap", "fpr95", "auroc", "aupr", "id_accuracy")]
         table.add_row(name, f"{row['kept']:,}", *figures)
     out.print(table)
-    near = [name for name, row in record["metrics"].items() if row.get("overlap", 0) > OVERLAP_LIMIT]
+    near = [name for name, row in record["metrics"].items() if row.get("warning")]
     if near:
         err.print(
             f"[yellow]overlap:[/] of what {', '.join(near)} keep, more than {100 * OVERLAP_LIMIT:.0f} % look as much like ID as 95 % of "
-            "ID validation images do; trained as outliers they teach the detector to reject ID. A lower upper limit keeps fewer of them."
+            f"ID validation images do; {OVERLAP_ADVICE}"
         )
     for name, row in record["metrics"].items():
         if "uncalibrated" in row:

@@ -22,6 +22,7 @@ HIGH, MID, LOW = (0.3, 1.0), (0.3, 0.5), (0.0, 0.5)
 OVERLAP_QUANTILE = 0.05
 OVERLAP_LIMIT = 0.2
 """Above this share of kept outliers that look like ID, a selection carries a warning."""
+OVERLAP_ADVICE = "trained as outliers they teach the detector to reject ID. A lower upper limit keeps fewer of them."
 
 AUTO_LOWS = (0.0, 0.25, 0.5)
 """`auto` starts its bands at these quantiles of the outliers' confidence ..."""
@@ -262,7 +263,7 @@ def _selection(confidence: Floats, known: Floats, kept: Mask, reason: str) -> Se
     if share > OVERLAP_LIMIT:
         warning = (
             f"{100 * share:.0f} % of the {kept.sum():,} kept outliers look as much like ID as 95 % of ID validation images do; "
-            "trained as outliers they teach the detector to reject ID. A lower upper limit keeps fewer of them."
+            f"{OVERLAP_ADVICE}"
         )
     return Selection(kept, float(confidence[kept].min()), float(confidence[kept].max()), share, reason, warning)
 

@@ -113,10 +113,10 @@ def bench(sizes: Sequence[str], stages: Sequence[Stage], load: Load, progress: P
         for done, cell in enumerate(cells, start=1):
             rows.append(pool.submit(measure, *cell, load).result())
             progress.update("bench", done, len(cells))
-    return {"machine": machine(), "load": asdict(load), "rows": [asdict(row) for row in with_shared_plain(rows)]}
+    return {"machine": machine(), "load": asdict(load), "rows": [asdict(row) for row in _with_shared_plain(rows)]}
 
 
-def with_shared_plain(rows: Sequence[Timing]) -> list[Timing]:
+def _with_shared_plain(rows: Sequence[Timing]) -> list[Timing]:
     """Rows of one size and stage beside the median of their plain timings: the work is the same in every mode, the machine's mood is not."""
     plain_seconds: defaultdict[tuple[str, Stage], list[float]] = defaultdict(list)
     for row in rows:
