@@ -98,8 +98,12 @@ def ranks() -> Ranks:
         return ALONE
     import torch.distributed as dist
 
+    # its functions take the group that exists at their import for a default and so would keep it, with its threads, beyond
+    # its end; torch's optimizers import it at their first use
+    import torch.distributed.nn  # noqa: F401
+
     dist.init_process_group()  # gloo for what lies on the CPU, NCCL for what lies on GPUs
-    atexit.register(dist.destroy_process_group)  # its threads must end before the interpreter does, which would abort
+    atexit.register(dist.destroy_process_group)  # a thread of it that outlives the interpreter aborts the process
     return Ranks(dist.get_rank(), dist.get_world_size())
 
 

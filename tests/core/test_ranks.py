@@ -19,7 +19,17 @@ from tests.conftest import CHECKOUT, SMALL_SETTINGS
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 FIT = """
+import atexit
 import sys
+from pathlib import Path
+
+
+@atexit.register  # first registered, last called
+def tell_threads() -> None:
+    for name in Path("/proc/self/task").glob("*/comm"):
+        print(name.read_text().strip())
+
+
 import torch
 from badood.config import Training
 from badood.core.compute import choose
@@ -54,7 +64,10 @@ def test_training_and_inference_are_those_of_one_process(tmp_path: Path) -> None
     results = []
     for command in ([sys.executable], TORCHRUN):
         out = tmp_path / f"{len(results)}.pt"
-        subprocess.run([*command, "fit.py", str(out)], cwd=tmp_path, env=_env(), check=True, timeout=300)
+        done = subprocess.run([*command, "fit.py", str(out)], cwd=tmp_path, env=_env(), capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert "python" in done.stdout
+        assert "gloo" not in done.stdout, "a thread of the group that outlives the interpreter aborts the process"
         results.append(torch.load(out))
     alone, together = results
     for name, tensor in alone["state"].items():
