@@ -48,6 +48,9 @@ STAGES = ("encode", "synthesise", "decode", "rebuild", "detect", "calibrate", "t
 FEW_STEPS = 100
 """Fewer optimisation steps than these teach a detector from scratch next to nothing."""
 
+FEW_LOOKS = 1000
+"""Nor do more steps where it sees fewer training images of a class than these, repeats included."""
+
 
 def run_pipeline(cfg: Config, name: str | None = None, progress: Progress | None = None) -> Run:
     """The whole method, continued where an earlier call was cut off.
@@ -131,15 +134,21 @@ class Method:
         return total_steps(len(self.images.train), self.cfg.detector)
 
     @property
+    def brief(self) -> bool:
+        """Whether a detector's training is over sooner than a process has started."""
+        return self.steps < FEW_STEPS
+
+    @property
     def advice(self) -> str:
         """What to change in a run whose detector can hardly have learnt; empty for any other."""
-        images, cfg, steps = len(self.images.train), self.cfg.detector, self.steps
-        if steps >= FEW_STEPS:
+        cfg, images, classes = self.cfg.detector, len(self.images.train), len(self.images.train.classes)
+        an_epoch = total_steps(images, cfg.model_copy(update={"epochs": 1.0}))
+        enough = max(FEW_STEPS / an_epoch, FEW_LOOKS * classes / images)
+        if cfg.epochs >= enough:
             return ""
-        enough = math.ceil(FEW_STEPS / total_steps(images, cfg.model_copy(update={"epochs": 1.0})))
         return (
-            f"detector.epochs = {cfg.epochs:g} make {steps} training steps of {images:,} images, too few to learn their classes: the figures "
-            f"say little. Start a run with detector.epochs = {enough}."
+            f"detector.epochs = {cfg.epochs:g} make {self.steps} training steps of {images:,} images, too few to learn {classes} classes: the "
+            f"figures say little. Start a run with detector.epochs = {math.ceil(enough)}."
         )
 
     @cached_property

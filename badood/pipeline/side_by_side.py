@@ -50,7 +50,7 @@ def train_side_by_side(method: "Method") -> None:
         BadOODError: what a training ended with.
     """
     compute = method.run.compute
-    if compute.device.type != "cpu" or compute.ranks.count > 1 or method.advice:  # a GPU is shared badly, a few steps are sooner done
+    if compute.device.type != "cpu" or compute.ranks.count > 1 or method.brief:  # a GPU is shared badly
         return
     todo = deque(_untrained(method))
     shares = _shares(method) if todo else 1

@@ -21,6 +21,7 @@ from badood.core.artefacts import home, read_json, write_json
 from badood.core.errors import BadInput, EmptySelection
 from badood.core.training import total_steps
 from badood.data import dataset
+from badood.data.miniworld.classes import FOREIGN_CLASSES, ID_CLASSES
 from badood.explore.finished import Finished
 from badood.pipeline.method import FEW_STEPS, STAGES, Method, evaluate_on, retrain, run_pipeline, score_images
 from badood.pipeline.runs import open_run, start_run
@@ -69,6 +70,21 @@ def test_too_few_training_steps_are_told_with_the_remedy(small_run: Finished) ->
     images = len(Method(small_run.run).images.train)
     enough = cfg.detector.model_copy(update={"epochs": float(told[1])})
     assert total_steps(images, cfg.detector) < FEW_STEPS <= total_steps(images, enough)
+
+
+def test_many_classes_need_more_training_than_few() -> None:
+    def method(classes: list[str], epochs: int) -> Method:
+        images = {"dataset": "miniworld", "params": {"classes": classes, "count": 600}}
+        settings = [f"data.train={json.dumps(images)}", f"data.test={json.dumps(images)}", "detector.batch_size=32"]
+        return Method(start_run(load_config("miniworld", [*settings, f"detector.epochs={epochs}"]), f"{len(classes)}-for-{epochs}"))
+
+    classes = [*ID_CLASSES, *FOREIGN_CLASSES]
+    assert method(classes[:5], 10).advice == ""
+    brief = method(classes, 10)
+    told = re.search(rf"too few to learn {len(classes)} classes.* detector.epochs = (\d+)\.$", brief.advice)
+    assert brief.steps >= FEW_STEPS
+    assert told is not None
+    assert method(classes, int(told[1])).advice == ""
 
 
 def test_a_stage_made_inside_another_counts_once() -> None:
