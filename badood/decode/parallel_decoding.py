@@ -88,7 +88,8 @@ def still_masked(unknown: Tensor, step: int, steps: int) -> Tensor:
     Returns:
         (N, 1) int64.
     """
-    scheduled = math.floor(unknown.shape[1] * math.cos(math.pi / 2 * (step + 1) / steps))
+    # the share of steps comes first, as in MAGE: cos(pi / 3) of 256 positions is 128 then, not 127
+    scheduled = math.floor(unknown.shape[1] * math.cos(math.pi / 2 * ((step + 1) / steps)))
     return (unknown.sum(dim=1, keepdim=True) - 1).clamp_max(scheduled).clamp_min(1)
 
 

@@ -146,6 +146,8 @@ def test_schedules_start_and_end_where_they_should() -> None:
         unknown = torch.arange(64)[None] < left[-1]
     assert left == sorted(left, reverse=True)
     assert left[-1] == 1
+    # two thirds of the steps leave half, to the position
+    assert int(still_masked(torch.ones(1, 256, dtype=torch.bool), 49, 75)) == 128
 
 
 def test_inverse_cdf_draws_in_proportion() -> None:

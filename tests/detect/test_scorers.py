@@ -167,6 +167,9 @@ def test_rankfeat_finds_maps_of_one_strong_component_odd() -> None:
     assert anomaly[0].max() < anomaly[1].min()
     # of the odd maps nothing is left: two equal logits of 0
     torch.testing.assert_close(anomaly[1], torch.full((40,), -0.6931), atol=1e-3, rtol=0)
+    seen = Activations(torch.zeros(40, 2), torch.zeros(40, 3), head, images=known.view(40, 3, 4, 4), network=network)
+    approximate = scorer.make("rankfeat", {"power_iterations": 20}).score(seen)
+    torch.testing.assert_close(approximate, anomaly[0], atol=1e-4, rtol=0)
 
 
 def test_the_original_sign_moves_pixels_that_have_no_gradient() -> None:

@@ -31,8 +31,8 @@ def dreamood_npos(case: Case, check: Check) -> None:
         check.close(f"{variant}.kept_rows", rows)
         check.close(f"{variant}.kept", tried.flatten(0, 1)[rows])
     for name in case.outputs("npos.raised_index_error"):
-        check.close(name, torch.tensor([int(cfg["num_points"] == 1)]))
-        check.remark("NPOS's own selection fails for one kept point; the product's does not")
+        check.close(name, torch.tensor([int(1 in (cfg["num_points"], cfg["pic_nums"]))]))
+        check.remark("NPOS's own selection fails for one kept point or one boundary point; the product's does not")
     check.remark("original_selection: distances read as if blocks were interleaved; the product keeps the farthest rows of each block")
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, Literal
 
 import numpy as np
@@ -127,10 +128,14 @@ class Check:
     deviations: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
-    def close(self, name: str, got: Tensor, tolerance: float = FP32) -> None:
-        """Compare with output `name`; integers and booleans must be equal, floats within `tolerance` of its largest value."""
+    def close(self, name: str, got: Tensor, tolerance: float = FP32, *, rows: Tensor | EllipsisType = ...) -> None:
+        """Compare with output `name`; integers and booleans must be equal, floats within `tolerance` of its largest value.
+
+        Args:
+            rows: which rows of both, (N,) bool on the CPU; all by default.
+        """
         self.seen.add(name)
-        self.same(name, got, self.case.output(name), tolerance)
+        self.same(name, got.cpu()[rows], self.case.output(name).cpu()[rows], tolerance)
 
     def same(self, name: str, got: Tensor, expected: Tensor, tolerance: float = FP32) -> None:
         """Compare with a part of an output, under a name of its own; as `close`."""

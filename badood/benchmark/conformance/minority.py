@@ -47,8 +47,9 @@ class Chain:
         """Estimate of z0: (N, D) at index `t` -> (N, D)."""
         out = self._asked(z_t, t)[:, : z_t.shape[1]]
         if self.predicts == "EPSILON":
-            kept = float(self.schedule.alphas_cumprod[t])
-            out = z_t / kept**0.5 - (1 / kept - 1) ** 0.5 * out
+            # where hardly any signal is left the two terms nearly cancel, so their factors are rounded as in the original
+            kept = self.schedule.alphas_cumprod[t]
+            out = (1 / kept).sqrt().to(z_t) * z_t - (1 / kept - 1).sqrt().to(z_t) * out
         return out.clamp(-1, 1) if self.clip else out
 
     def step(self, t: int) -> Step:
@@ -90,7 +91,8 @@ def spaced_steps(total: int, sections: list[int]) -> list[int]:
     for index, count in enumerate(sections):
         size = total // len(sections) + (index < total % len(sections))
         stride = (size - 1) / (count - 1) if count > 1 else 1.0
-        kept += [first + round(stride * i) for i in range(count)]
+        # added up, as in the original: a product of stride and number would round to other steps now and then
+        kept += [first + round(passed) for passed in itertools.accumulate([stride] * (count - 1), initial=0.0)]
         first += size
     return kept
 
