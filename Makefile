@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -x -m "not slow and not browser"
 	$(BIN)/python -m pytest -m "slow or browser"
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=1800 notebooks
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

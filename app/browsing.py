@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,12 +40,13 @@ def served(store: Path, port: int | None = None) -> Iterator[tuple[str, psutil.P
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while process.poll() is None:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            direct.open(url, timeout=5).close()
             return
         except OSError:
-            continue
+            time.sleep(0.05)
     raise RuntimeError(f"the dashboard ended with code {process.returncode}; its last words are in server.log of its store.")
 
 

@@ -15,13 +15,13 @@ class Spoken:
     """A module that runs in a process of its own and is spoken to in lines of JSON.
 
     Args:
-        module: as `python -m` takes it; it reads and answers by `lines`.
+        module: as `python -m` takes it; it reads and answers by `lines`. Its one argument is our process id, for `end_with_parent`.
         log: takes what it says to standard error; none = ours does.
         apart: in a session of its own, so that Ctrl-C does not reach it.
     """
 
     def __init__(self, module: str, *, log: IO[bytes] | None = None, apart: bool = False) -> None:
-        command = [sys.executable, "-m", module]
+        command = [sys.executable, "-m", module, str(os.getpid())]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=apart
         )
@@ -60,9 +60,13 @@ def lines() -> tuple[TextIO, TextIO]:
     return sys.stdin, replies
 
 
-def end_with_parent() -> None:
-    """End this process as soon as the one that started it is gone, so that no training goes on that nobody can see or cancel."""
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+def end_with_parent(parent: int) -> None:
+    """End this process as soon as the one that started it is gone, so that no training goes on that nobody can see or cancel.
+
+    Args:
+        parent: its process id, told by itself: it may be gone before this process asks who its parent is.
+    """
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:

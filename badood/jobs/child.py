@@ -1,4 +1,4 @@
-"""The process that does one job: `python -m badood.jobs.child NUMBER`, started by a worker."""
+"""The process that does one job: `python -m badood.jobs.child NUMBER WORKER`, started by the worker of that process id."""
 
 import os
 import sys
@@ -73,6 +73,6 @@ def _step_back() -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
+    end_with_parent(int(sys.argv[2]))
     _step_back()
     sys.exit(do(int(sys.argv[1])))

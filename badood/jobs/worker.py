@@ -22,6 +22,9 @@ _LOOK_SECONDS = 0.2
 _GRACE_SECONDS = 1.0
 """A cancelled child may tidy up for so long; then it is killed. Both together stay below the promised two seconds."""
 
+_LEAVE_SECONDS = 10.0
+"""A worker that leaves waits so long for its threads to write down how their jobs ended."""
+
 _stopping = threading.Event()
 
 
@@ -44,7 +47,7 @@ def work(at_once: int = 1) -> None:
     finally:
         _stopping.set()
         for _, thread in consumer.worker_threads:
-            thread.join(_GRACE_SECONDS + 1)
+            thread.join(_LEAVE_SECONDS)
         jobs.leave(database, worker_id)
 
 
@@ -91,7 +94,7 @@ def perform(job_id: int) -> None:
     if not jobs.start(database, job_id, jobs.own_id()):
         return
     with job_log(job_id).open("ab") as log:
-        command = [sys.executable, "-m", "badood.jobs.child", str(job_id)]
+        command = [sys.executable, "-m", "badood.jobs.child", str(job_id), str(os.getpid())]
         # a session, and so a process group, of its own: what the job starts itself ends with it
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     jobs.note_process(database, job_id, child.pid)

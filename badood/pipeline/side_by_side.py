@@ -9,6 +9,7 @@ JSON lines.
 
 import json
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -103,7 +104,7 @@ def _taken(todo: "deque[T]") -> Iterator[T]:
 def _threads(run: Run, count: int) -> Iterator[None]:
     """The run computes with so many threads."""
     cfg, before = run.cfg, torch.get_num_threads()
-    run.cfg = _with_threads(cfg, count)
+    run.cfg = _with_compute(cfg, threads=count)
     torch.set_num_threads(count)
     try:
         yield
@@ -112,8 +113,8 @@ def _threads(run: Run, count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _with_threads(cfg: Config, count: int) -> Config:
-    return cfg.model_copy(update={"compute": cfg.compute.model_copy(update={"threads": count})})
+def _with_compute(cfg: Config, **fields: Any) -> Config:
+    return cfg.model_copy(update={"compute": cfg.compute.model_copy(update=fields)})
 
 
 class _Helper:
@@ -157,7 +158,9 @@ class _Helper:
         run, process = self.method.run, self._process
         assert process is not None
         try:
-            process.say({"folder": str(run.folder), "config": _with_threads(run.cfg, self.threads).model_dump(mode="json")})
+            # the precision too: left to choose, each process would go by its own stopwatch
+            cfg = _with_compute(run.cfg, threads=self.threads, precision=run.compute.precision)
+            process.say({"folder": str(run.folder), "config": cfg.model_dump(mode="json")})
             for kept in _taken(self.todo):
                 process.say({"kept": np.flatnonzero(kept).tolist()})
                 while "peak_mb" not in (reply := _reply(process)):
@@ -225,5 +228,5 @@ def _serve(asked: TextIO, replies: TextIO) -> None:
 if __name__ == "__main__":
     # Ctrl-C reaches the whole group, and it is the one who asks that ends this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
+    end_with_parent(int(sys.argv[1]))
     _serve(*lines())

@@ -1,6 +1,8 @@
 """The database: where it is, how it is opened, how it is brought up to date."""
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from sqlalchemy.orm import Session
 
 from badood.core.artefacts import home
 from badood.core.errors import BadInput
+
+_WAIT_SECONDS = 15.0
+"""SQLite waits so long for another process that writes."""
 
 _LOCK = 0xBAD00D
 """Key of PostgreSQL's advisory lock around migrations."""
@@ -74,7 +79,7 @@ def _engine(url: str) -> Engine:
         return create_engine(parsed, pool_pre_ping=True)
     if parsed.database:
         home().mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 15})
+    engine = create_engine(parsed, connect_args={"timeout": _WAIT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     # a transaction that starts as a reader and then writes fails at once when another wrote meanwhile; one that starts as a writer waits
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -83,7 +88,16 @@ def _engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None  # sqlite3 begins no transactions of its own: the listener does
-    connection.execute("PRAGMA journal_mode = WAL")
+    until = time.monotonic() + _WAIT_SECONDS
+    # the switch is refused at once where another process makes it too, whatever the time-out
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
 

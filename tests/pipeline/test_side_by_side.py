@@ -43,11 +43,12 @@ def start(home: Path) -> "subprocess.Popen[str]":
 
 def at_work(run: Path, process: "subprocess.Popen[str]") -> list[psutil.Process]:
     """Wait until detectors are being trained in two processes; those that help."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + 900
     parent = psutil.Process(process.pid)
     while not (any(run.glob("detect/.*.part/checkpoint.pt")) and (crew := helpers(parent))):
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < end, "no two detectors were trained at a time"
+        time.sleep(0.02)  # the run needs the processor
     return crew
 
 
@@ -61,7 +62,7 @@ def helpers(parent: psutil.Process) -> list[psutil.Process]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=30)
+    _, alive = psutil.wait_procs(processes, timeout=60)
     return not alive
 
 
