@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,11 @@ class Compute:
     memory_gb: float = 4.0
     int8: bool = False
     ranks: Ranks = ALONE
+
+    @property
+    def precision(self) -> Literal["fp32", "bf16", "int8"]:
+        """What `choose` makes the same of."""
+        return "int8" if self.int8 else "fp32" if self.dtype == torch.float32 else "bf16"
 
     def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision in `dtype`, or nothing for float32."""
@@ -88,7 +93,7 @@ class Compute:
         for layer in module.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 layer.to(self.dtype)
-        if self._on_cpu_in_bf16:
+        if self._on_cpu_in_bf16 and has_instructions("avx512_bw", "avx512_vl", "avx512_dq"):
             packed(module, Int8 if self.int8 and not guided else Packed)
         return module
 
@@ -167,11 +172,13 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
             torch.cuda.set_device(device)  # what NCCL and object exchange go by
     if threads:
         torch.set_num_threads(threads)
-    place = torch.device(device)
+    if precision == "int8" and not device.startswith("cpu"):
+        raise BadConfig(f"compute.precision is int8, which only CPUs have here, and the device is {device}; take auto or bf16.")
+    place = _present(device)
     if precision == "auto":
         precision = "bf16" if _gains_by_bf16(place) else "fp32"
-    if precision == "int8" and place.type != "cpu":
-        raise BadConfig(f"compute.precision is int8, which only CPUs have here, and the device is {device}; take auto or bf16.")
+    if precision == "int8" and not has_instructions("avx512_vnni"):
+        raise BadConfig("compute.precision is int8, for which oneDNN needs AVX-512 VNNI, and this CPU has none; take auto, bf16 or fp32.")
     if precision == "int8" and shutil.which(compiler := os.environ.get("CXX", "g++")) is None:
         raise BadConfig(
             f"compute.precision is int8, for which torch.compile needs a C++ compiler, and {compiler} is not there; "
@@ -180,11 +187,29 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
     return Compute(place, torch.float32 if precision == "fp32" else torch.bfloat16, memory_gb, int8=precision == "int8", ranks=ranks())
 
 
+def has_instructions(*names: str) -> bool:
+    """Whether this CPU has all of these, by the names of `torch.cpu.get_capabilities`."""
+    found = torch.cpu.get_capabilities()
+    return all(found.get(name, False) for name in names)
+
+
+def _present(device: str) -> torch.device:
+    """The device of a name, if this machine has it."""
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:  # the latter is what a torch without CUDA says
+        raise BadConfig(
+            f"compute.device is {device!r}, which torch cannot use here ({str(error).splitlines()[0]}); take auto or cpu."
+        ) from error
+    return place
+
+
 def _gains_by_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # a CPU may know the instructions and yet be slower in them than in float32: some virtual machines hide AMX and leave AVX-512's
-    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16", False)) and product_seconds_ratio() > 1.2
+    return device.type == "cpu" and has_instructions("avx512_bf16") and product_seconds_ratio() > 1.2
 
 
 @cache

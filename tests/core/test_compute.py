@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from badood.core.compute import Compute, choose
+from badood.core.compute import Compute, choose, has_instructions
 from badood.core.errors import BadConfig
 from badood.core.packed import Int8, Packed
+
+wide = pytest.mark.skipif(not has_instructions("avx512_bw", "avx512_vl", "avx512_dq"), reason="oneDNN packs bfloat16 for AVX-512 only")
+eight_bits = pytest.mark.skipif(not has_instructions("avx512_vnni"), reason="8 bits need AVX-512 VNNI")
 
 BADOOD = Path(__file__).parents[2] / "badood"
 
@@ -19,7 +22,7 @@ def relative(got: Tensor, expected: Tensor) -> float:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("kind", "error"), [(Packed, 0.004), (Int8, 0.015)])
+@pytest.mark.parametrize(("kind", "error"), [pytest.param(Packed, 0.004, marks=wide), pytest.param(Int8, 0.015, marks=eight_bits)])
 def test_a_packed_layer_computes_the_layer(kind: type[nn.Module], error: float, bias: bool) -> None:
     torch.manual_seed(0)
     layer = nn.Linear(48, 40, bias=bias)
@@ -29,16 +32,19 @@ def test_a_packed_layer_computes_the_layer(kind: type[nn.Module], error: float, 
     assert all(relative(row, wanted) < error for row, wanted in zip(got, expected, strict=True))
 
 
+@eight_bits
 def test_a_row_of_zeros_stays_finite_in_8_bits() -> None:
     layer = nn.Linear(16, 4)
     assert torch.allclose(Int8(layer)(torch.zeros(2, 16)).float(), layer.bias.expand(2, 4), atol=0.01)
 
 
+@eight_bits
 def test_a_row_in_8_bits_does_not_depend_on_its_batch() -> None:
     layer, x = Int8(nn.Linear(2048, 8)), torch.randn(300, 2048)
     assert torch.equal(layer(x)[137:138], layer(x[137:138]))
 
 
+@wide
 def test_the_gradient_of_a_packed_layer_reaches_its_input() -> None:
     torch.manual_seed(0)
     layer, x = nn.Linear(48, 40), torch.randn(7, 48, requires_grad=True)
@@ -47,7 +53,7 @@ def test_the_gradient_of_a_packed_layer_reaches_its_input() -> None:
     assert relative(got, expected) < 0.01
 
 
-@pytest.mark.parametrize(("precision", "error"), [("fp32", 1e-6), ("bf16", 0.01), ("int8", 0.03)])
+@pytest.mark.parametrize(("precision", "error"), [("fp32", 1e-6), ("bf16", 0.01), pytest.param("int8", 0.03, marks=eight_bits)])
 def test_every_precision_infers_alike(precision: str, error: float) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(32, 64), nn.GELU(), nn.LayerNorm(64), nn.Linear(64, 8)).requires_grad_(False)
@@ -57,9 +63,16 @@ def test_every_precision_infers_alike(precision: str, error: float) -> None:
     assert relative(compute.map(compute.inference(network), x, 16), expected) < error
 
 
+@eight_bits
 def test_a_guided_network_stays_out_of_8_bits() -> None:
     network = choose("cpu", "int8").inference(nn.Sequential(nn.Linear(8, 8)), guided=True)
     assert isinstance(network[0], Packed)
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    for device in ("cuda:77", "mainframe"):
+        with pytest.raises(BadConfig, match=device):
+            choose(device, "fp32")
 
 
 def test_8_bits_on_a_gpu_are_refused() -> None:
@@ -67,12 +80,14 @@ def test_8_bits_on_a_gpu_are_refused() -> None:
         choose("cuda", "int8")
 
 
+@eight_bits
 def test_8_bits_without_a_compiler_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BadConfig, match="no-such-compiler"):
         choose("cpu", "int8")
 
 
+@eight_bits
 def test_8_bits_are_not_compiled_anew_for_every_state_of_torch() -> None:
     torch.manual_seed(0)
     layer, x = nn.Linear(64, 48).requires_grad_(False), torch.randn(6, 5, 64)
