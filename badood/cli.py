@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Exit codes: 0 done, 1 an error or a failed check, 2 wrong usage or settings."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -41,6 +42,8 @@ def main() -> None:
     """Entry point: errors of ours end in one message, without a traceback."""
     if not ranks().first:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (lives as long as the process)
+    # what is ended from outside says so in its run, like what is stopped by Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(standalone_mode=True)
     except BadConfig as error:
@@ -177,6 +180,8 @@ def export(
     from badood.explore.report import write_report
 
     found = finished(run)
+    if path.is_file():
+        raise BadInput(f"{path} exists; give a new name, or remove it first.")
     if kind == "report":
         written = write_report(found, path, band)
     else:
@@ -209,6 +214,8 @@ def show_command(run: RunName, json: Json = False) -> None:
     if json:
         print(as_json(record))
         return
+    if record["state"] != "done":
+        print(f"state: {record['state']}" + (f": {record['error']}" if record.get("error") else ""))
     _print_filters(record)
     table = Table("stage", "seconds", "peak MB")
     for stage, entry in record["stages"].items():

@@ -124,7 +124,7 @@ class Synthesise(Settings):
     """z0 -> outlier embeddings. Paper sec. 3.2."""
 
     method: str = Field("minority", description="Registered synthesiser: minority, gaussian, ...")
-    count: Count = Field(description="Outliers in all, spread evenly over scales and anchors' classes.")
+    count: Count = Field(description="Outliers in all, spread evenly over scales and anchors' classes; as many fewer as that takes.")
     scales: list[Annotated[float, Field(ge=0)]] = Field([0.025, 0.05, 0.075], min_length=1, description="Guidance scales. Paper sec. 4.3.")
     params: Params = Field({}, description="The synthesiser's own fields, such as start (t) and renoise (s).")
     score_renoise: Count = Field(125, le=999, description="s of the minority score that is stored with an outlier, diffusion steps.")
@@ -364,9 +364,13 @@ def _override(content: dict[str, Any], override: str) -> None:
     *parents, last = name.split(".")
     place: Any = content
     try:
+        value = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise BadConfig(f"override {override!r}: {value!r} is not YAML; write a list as --set '{name}=[one, two]', in quotes.") from error
+    try:
         for parent in parents:
             place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
-        place[int(last) if isinstance(place, list) else last] = yaml.safe_load(value)
+        place[int(last) if isinstance(place, list) else last] = value
     except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise BadConfig(f"override {override!r}: {name} is not a setting; see `python -m badood run --help`.") from error
 

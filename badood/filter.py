@@ -65,8 +65,7 @@ def select(outliers: pd.DataFrame, cfg: config.Filter, id_confidence: ArrayLike,
         BadConfig: no such strategy, or lo > hi.
         EmptySelection: nothing is kept; says where the confidences lie and which bands would keep how many.
     """
-    if cfg.strategy not in STRATEGIES:
-        raise BadConfig(f"filter.strategy is {cfg.strategy!r}; it takes one of {', '.join(STRATEGIES)}.")
+    check(cfg)
     known = np.asarray(id_confidence, dtype=np.float64)
     if len(known) == 0:
         raise BadInput("a filter needs the id_confidence of ID validation images, and there are none; raise data.validation_share.")
@@ -75,6 +74,20 @@ def select(outliers: pd.DataFrame, cfg: config.Filter, id_confidence: ArrayLike,
         kept = _drawn(kept, cfg.count, cfg.seed)
         reason += f"; {cfg.count:,} of these at random, seed {cfg.seed}"
     return _selection(outliers["id_confidence"].to_numpy(dtype=np.float64), known, kept, reason)
+
+
+def check(cfg: config.Filter) -> None:
+    """Whether there is such a filter, before anything is computed for it.
+
+    Raises:
+        BadConfig: no such strategy, or lo > hi.
+    """
+    if cfg.strategy not in STRATEGIES:
+        raise BadConfig(
+            f"no filter strategy is called {cfg.strategy!r}; filter.strategy and evaluate.filters take {', '.join(STRATEGIES)}."
+        )
+    if cfg.lo > cfg.hi:
+        raise BadConfig(f"filter.lo = {cfg.lo:g} lies above filter.hi = {cfg.hi:g}; nothing can be between them. Swap the two.")
 
 
 def overlap(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> float:
@@ -147,12 +160,10 @@ def _all(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
 
 
 def _band(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
-    _check_band(cfg)
     return _between(candidates.confidence, cfg.lo, cfg.hi), f"id_confidence from {cfg.lo:g} to {cfg.hi:g}"
 
 
 def _quantile(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
-    _check_band(cfg)
     lo, hi = id_band(candidates.known, cfg.lo, cfg.hi)
     where = f"id_confidence from {lo:.3f} to {hi:.3f}: quantiles {cfg.lo:g} and {cfg.hi:g} of ID validation"
     return _between(candidates.confidence, lo, hi), where
@@ -246,13 +257,7 @@ def _drawn(kept: Mask, count: int, seed: int) -> Mask:
 
 def _count(candidates: Candidates, cfg: config.Filter) -> int:
     """How many `random` and `minority` keep: as set, else as many as the band."""
-    _check_band(cfg)
     return cfg.count if cfg.count is not None else int(_between(candidates.confidence, cfg.lo, cfg.hi).sum())
-
-
-def _check_band(cfg: config.Filter) -> None:
-    if cfg.lo > cfg.hi:
-        raise BadConfig(f"filter.lo = {cfg.lo:g} lies above filter.hi = {cfg.hi:g}; nothing can be between them. Swap the two.")
 
 
 def _selection(confidence: Floats, known: Floats, kept: Mask, reason: str) -> Selection:

@@ -41,6 +41,7 @@ def test_own_images_replace_the_whole_source() -> None:
         ("nonsense=1", ["nonsense", "unknown field", "detector"]),
         ("detector.epochs", ["detector.epochs", "'='"]),
         ("seed.deep=1", ["seed", "valid integer"]),
+        ("evaluate.filters=[all", ["evaluate.filters=[all", "not YAML", "quotes"]),
     ],
 )
 def test_a_bad_override_names_field_value_and_what_is_allowed(override: str, parts: list[str]) -> None:

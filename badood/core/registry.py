@@ -54,8 +54,9 @@ class Registry(Mapping[str, T]):
     def __getitem__(self, name: str) -> T:
         self._load()
         if name not in self._entries:
-            near = difflib.get_close_matches(name, self._entries, n=3) or sorted(self._entries)
-            raise BadInput(f"no {self.kind} is called {name!r}; did you mean {', '.join(near)}?")
+            near = difflib.get_close_matches(name, self._entries, n=1)
+            guess = f"did you mean {near[0]}? " if near else ""
+            raise BadConfig(f"no {self.kind} is called {name!r}; {guess}there are {', '.join(sorted(self._entries))}.")
         return self._entries[name]
 
     def __contains__(self, name: object) -> bool:

@@ -29,6 +29,11 @@ def read_cifar(name: str, path: Path | None, split: str, half: Half | None) -> I
     if half not in (None, "first", "second"):
         raise BadInput(f'{name.lower()}: half = {half!r}; it takes "first" or "second".')
     pixels, labels, classes = _read(name, path, split)
+    wanted = int(name.removeprefix("CIFAR"))
+    if len(classes) != wanted:
+        raise BadInput(
+            f"{path}: {len(classes)} classes where {name} has {wanted}; give the folder of {name}, or the preset or the dataset of what lies there."
+        )
     images = from_array(f"{name.lower()}/{split}", pixels, labels, classes)
     return images if half is None else images.take(np.flatnonzero((labels < len(classes) // 2) == (half == "first")))
 
@@ -57,7 +62,7 @@ def _torchvision(name: str, path: Path, split: str) -> tuple[NDArray[np.uint8], 
             raw = kind(path, train=split == "train", download=True)
     except (OSError, RuntimeError) as error:
         raise BadInput(
-            f"{path} has no {name} and the download failed ({error}): put {split}*.parquet (Hugging Face) or the extracted "
+            f"{path} has no {name} and it could not be downloaded either ({error}): put {split}*.parquet (Hugging Face) or the extracted "
             f"{kind.base_folder} there, from {kind.url}, and give the folder with --data."
         ) from error
     return raw.data, np.asarray(raw.targets, dtype=np.int64), tuple(raw.classes)

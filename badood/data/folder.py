@@ -26,7 +26,7 @@ def read_folder(path: Path, name: str) -> ImageSet:
         BadInput: no such folder, no readable image, or a subfolder without one.
     """
     if not path.is_dir():
-        raise BadInput(f"{path} is not a folder; give one with a subfolder of images for each class, or with images.")
+        raise BadInput(f"{path} is not a folder; give one with a subfolder of images for each class, or with images, or a parquet file.")
     classes = sorted(each.name for each in path.iterdir() if each.is_dir() and not each.name.startswith((".", "__")))
     found = [_image_files(path / each) for each in classes]
     if not any(found):

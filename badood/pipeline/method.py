@@ -20,19 +20,21 @@ from numpy.typing import NDArray
 from badood.calibrate import Calibrator, calibrator
 from badood.config import Config, Filter, Source, weights_path
 from badood.core.artefacts import read_json, write_json
-from badood.core.errors import EmptySelection
+from badood.core.errors import BadInput, EmptySelection
 from badood.core.noise import Noise
 from badood.core.progress import Progress
+from badood.core.registry import Registry
 from badood.core.training import total_steps
 from badood.core.weights import fingerprint
 from badood.data.splits import load
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector, load_detector, save_detector
+from badood.detect.scorers import scorer
 from badood.detect.train import score, train_full
 from badood.encode.features import encode
 from badood.evaluate import clip as zero_shot
 from badood.evaluate.ood_types import choose_tau, class_names, ood_types, vocabulary
-from badood.filter import Selection, select
+from badood.filter import Selection, check, select
 from badood.pipeline import evaluation, preview
 from badood.pipeline.images import Images, anchors
 from badood.pipeline.models import DECODERS, Model, Models
@@ -60,7 +62,11 @@ def run_pipeline(cfg: Config, name: str | None = None, progress: Progress | None
 
     Returns:
         The finished run; its `record["metrics"]` is the filter table.
+
+    Raises:
+        BadConfig: a name in the settings that nothing has; told before the first stage.
     """
+    check_names(cfg)
     method = Method(start_run(cfg, name, progress))
     method.run.note(state="running")
     try:
@@ -72,6 +78,21 @@ def run_pipeline(cfg: Config, name: str | None = None, progress: Progress | None
         method.run.note(state="interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error=str(error))
         raise
     return method.run
+
+
+def check_names(cfg: Config) -> None:
+    """Look up what the late stages would look up after the long ones.
+
+    Raises:
+        BadConfig: something has no such name.
+    """
+    for strategy in (cfg.filter.strategy, *cfg.evaluate.filters):
+        check(cfg.filter.model_copy(update={"strategy": strategy}))
+    chosen: list[tuple[Registry[Any], str]] = [(synthesiser, cfg.synthesise.method), (calibrator, cfg.calibrate.method)]
+    for registry, name in [*chosen, *((scorer, name) for name in cfg.evaluate.scorers)]:
+        registry[name]
+    with torch.device("meta"):  # which computes nothing
+        Detector(cfg.detector, classes=2)
 
 
 def retrain(run: Run, band: Filter) -> dict[str, Any]:
@@ -435,7 +456,7 @@ def score_images(name: str, path: Path) -> pd.DataFrame:
     Args:
         name: id or folder of a finished run. path: folder or parquet file of images.
     """
-    method = Method(open_run(name))
+    method = _done(name)
     images = load(any_source(path), None)
     judge = evaluation.Judge(method, method.first_detector, [])
     table = judge.scores(images)[["energy", "id_confidence"]]
@@ -452,11 +473,12 @@ def evaluate_on(name: str, paths: list[Path]) -> dict[str, Any]:
     Returns:
         `{"run": id, "ood": {set: number of images}, "metrics": {filter: metrics}}`, as `run.json` has them.
     """
-    method = Method(open_run(name))
+    method = _done(name)
     sets = {f"{path.parent.name}/{path.name}": load(any_source(path), None) for path in paths}
     metrics: dict[str, Any] = {}
     for row_name, row in method.run.record["metrics"].items():
         if "empty" in row:
+            metrics[row_name] = row
             continue
         judge = evaluation.Judge(method, method.run.folder / row["detector"], method.cfg.evaluate.scorers)
         known = {"id": method.images.test}
@@ -464,6 +486,14 @@ def evaluate_on(name: str, paths: list[Path]) -> dict[str, Any]:
         kept = {key: row[key] for key in ("kept", "overlap", "filter")}
         metrics[row_name] = evaluation.summary(table) | kept
     return {"run": method.run.id, "ood": {name: len(images) for name, images in sets.items()}, "metrics": metrics}
+
+
+def _done(name: str) -> Method:
+    run = open_run(name)
+    state = run.record["state"]
+    if state != "done":
+        raise BadInput(f"run {run.id} has no detectors to ask yet (state: {state}); finish it by the command that began it.")
+    return Method(run)
 
 
 def any_source(path: Path) -> Source:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LAYOUT = 1
 """Version of the run folder's layout; raised when an older folder cannot be read any more."""
 
+_NAMED = 10
+"""Runs that an error lists, at most."""
+
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "betacal", "scikit-learn", "pandas", "pytorch-ood")
 
 
@@ -194,8 +197,9 @@ def open_run(name: str | Path, progress: Progress | None = None) -> Run:
     """
     folder = Path(name) if Path(name).is_absolute() or Path(name).is_dir() else home() / name
     if not (folder / "run.json").is_file():
-        known = ", ".join(run.id for run in list_runs()[:10]) or "none yet"
-        raise BadInput(f"no run {str(name)!r} in {home()}; there are: {known}.")
+        runs = [run.id for run in list_runs()]
+        known = ", ".join(runs[:_NAMED]) + (f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else "")
+        raise BadInput(f"no run {str(name)!r} in {home()}; there are: {known or 'none yet'}.")
     record = read_json(folder / "run.json")
     if not isinstance(record, dict) or record.get("layout") != LAYOUT:
         found = record.get("layout") if isinstance(record, dict) else None

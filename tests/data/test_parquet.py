@@ -112,6 +112,11 @@ def test_cifar10_from_parquet(test_data: Path) -> None:
     assert images.take(np.arange(5)).pixels(32).shape == (5, 3, 32, 32)
 
 
+def test_the_other_cifar_is_refused(test_data: Path) -> None:
+    with pytest.raises(BadInput, match="100 classes where CIFAR10 has 10"):
+        dataset["cifar10"](test_data / "data" / "cifar100", "test")
+
+
 def test_halves_of_cifar100_share_no_class(test_data: Path) -> None:
     halves = [dataset["cifar100"](test_data / "data" / "cifar100", "test", half=half) for half in ("first", "second")]
     assert [len(half) for half in halves] == [5000, 5000]

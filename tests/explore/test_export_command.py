@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from badood.cli import app
+from badood.core.errors import BadInput
 from badood.explore.finished import Finished
 
 
@@ -26,6 +27,14 @@ def test_a_band_selects(found: Finished, tmp_path: Path) -> None:
         app, ["export", str(found.run.folder), str(tmp_path / "a.csv"), "--as", "csv", "--band", "0.3", "0.5"], catch_exceptions=False
     )
     assert pd.read_csv(tmp_path / "a.csv")["id_confidence"].between(0.3, 0.5).all()
+
+
+def test_a_file_that_is_there_is_left_alone(found: Finished, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("mine")
+    done = CliRunner().invoke(app, ["export", str(found.run.folder), str(tmp_path / "a.csv"), "--as", "csv"])
+    assert isinstance(done.exception, BadInput)
+    assert "exists" in str(done.exception)
+    assert (tmp_path / "a.csv").read_text() == "mine"
 
 
 def test_an_unknown_kind_is_wrong_usage(found: Finished, tmp_path: Path) -> None:

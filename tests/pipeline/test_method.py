@@ -18,7 +18,7 @@ from PIL import Image
 
 from badood.config import Filter, load_config
 from badood.core.artefacts import home, read_json, write_json
-from badood.core.errors import BadInput, EmptySelection
+from badood.core.errors import BadConfig, BadInput, EmptySelection
 from badood.core.training import total_steps
 from badood.data import dataset
 from badood.data.miniworld.classes import FOREIGN_CLASSES, ID_CLASSES
@@ -151,6 +151,31 @@ def test_a_trained_run_scores_and_judges_any_images(small_run: Finished, tmp_pat
     assert set(judged["metrics"]) == set(small_run.run.record["metrics"])
 
 
+def test_a_run_that_is_not_finished_judges_nothing(small_run: Finished, tmp_path: Path) -> None:
+    odd = photos(tmp_path / "odd", ["crown"], 2)
+    small_run.run.note(state="interrupted")
+    for ask in (lambda: score_images(SMALL_RUN, odd), lambda: evaluate_on(SMALL_RUN, [odd])):
+        with pytest.raises(BadInput, match="state: interrupted"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("evaluate.filters=[all, hihg]", "hihg.*q-mid"),
+        ("filter.lo=0.9", "lies above"),
+        ("synthesise.method=vso", "did you mean vos"),
+        ("calibrate.method=nothing", "beta"),
+        ("evaluate.scorers=[msp, enregy]", "did you mean energy"),
+        ("detector.backbone=resnet", "timm"),
+    ],
+)
+def test_a_name_that_nothing_has_is_told_before_the_first_stage(setting: str, said: str) -> None:
+    with pytest.raises(BadConfig, match=said):
+        run_pipeline(load_config("miniworld", [setting]), "misspelt")
+    assert not (home() / "misspelt").exists()
+
+
 @pytest.mark.slow
 def test_own_folder_runs_through(tmp_path: Path) -> None:
     classes = ["candle", "jeep", "cactus"]
@@ -174,7 +199,7 @@ def start(store: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]", seconds: float = 300) -> None:
+def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]", seconds: float = 900) -> None:
     """Poll; a process that ends before is a failure."""
     end = time.monotonic() + seconds
     while not condition():

@@ -240,6 +240,8 @@ def run_conformance(folder: Path, compute: Compute | None = None) -> list[CaseRe
     Raises:
         BadInput: the folder holds no case.
     """
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder; give the folder of the recorded reference tensors.")
     paths = sorted(folder.glob("*.safetensors"))
     if not paths:
         raise BadInput(f"{folder} holds no case files (*.safetensors); give the folder of the recorded reference tensors.")
