@@ -7,8 +7,15 @@ import numpy as np
 from betacal import BetaCalibration
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit
+from sklearn.linear_model import LogisticRegression
 
-from badood.calibrate.base import Calibrator, Floats, calibrator, reversed_order
+from badood.calibrate.base import Calibrator, Floats, calibrator
+
+EXACT = 30.0
+"""Nats. betacal takes s, not the energy: beyond this |E| rounding moves its ln(1 - s) by 1e-3, and beyond 36 it clips s."""
+
+_WEAKEST = 99999999999
+"""betacal's C: next to no regularisation."""
 
 
 @calibrator("beta")
@@ -16,19 +23,48 @@ from badood.calibrate.base import Calibrator, Floats, calibrator, reversed_order
 class Beta(Calibrator):
     """id_confidence = sigmoid(c + a ln s - b ln(1 - s)) with s = 1 - S = sigmoid(-E) and a, b >= 0.
 
-    Fitted by the package betacal ("abm") and evaluated in log-space. Learns a_, b_ (slopes) and c_ (intercept).
+    Fitted by the package betacal ("abm"), where an energy is too large for it by the same regression on exact logarithms, and
+    evaluated in log-space. Learns a_, b_ (slopes) and c_ (intercept).
     Source: Kull et al. 2017; Bad-OOD eq. 7, 8.
     """
 
     def _learn(self, energy: Floats, is_id: NDArray[np.bool_]) -> None:
         with warnings.catch_warnings():  # betacal's fit silences warnings for the whole process
-            fitted = BetaCalibration("abm").fit(expit(-energy), is_id.astype(int)).calibrator_
-        self.a_, self.b_ = float(fitted.map_[0]), float(fitted.map_[1])
-        self.c_ = float(fitted.lr_.intercept_[0])
+            warnings.simplefilter("ignore")
+            self.a_, self.b_, self.c_ = (_by_betacal if np.abs(energy).max() <= EXACT else _by_logarithms)(energy, is_id)
+
+    def _rising(self) -> str:
         # betacal drops a negative slope and fits the other one again, without a bound
-        if self.a_ < 0 or self.b_ < 0:
-            raise reversed_order("beta", f"a = {self.a_:.3g}, b = {self.b_:.3g}, both must be >= 0")
+        return f"a = {self.a_:.3g}, b = {self.b_:.3g}, both must be >= 0" if min(self.a_, self.b_) < 0 else ""
 
     def _map(self, energy: Floats) -> Floats:
         confidence: Floats = expit(self.c_ + self.a_ * log_expit(-energy) - self.b_ * log_expit(energy))
         return confidence
+
+
+def _by_betacal(energy: Floats, is_id: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """a, b and c as the package fits them."""
+    fitted = BetaCalibration("abm").fit(expit(-energy), is_id.astype(int)).calibrator_
+    return float(fitted.map_[0]), float(fitted.map_[1]), float(fitted.lr_.intercept_[0])
+
+
+def _by_logarithms(energy: Floats, is_id: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """a, b and c by the package's rule on ln s and -ln(1 - s) that never saturate: a negative slope is dropped and the other one fitted again."""
+    columns = np.column_stack([log_expit(-energy), -log_expit(energy)])
+    (a, b), c = _regression(columns, is_id)
+    if a < 0:
+        (b,), c = _regression(columns[:, 1:], is_id)
+        return 0.0, b, c
+    if b < 0:
+        (a,), c = _regression(columns[:, :1], is_id)
+        return a, 0.0, c
+    return a, b, c
+
+
+def _regression(columns: Floats, is_id: NDArray[np.bool_]) -> tuple[list[float], float]:
+    """Slopes and intercept of the logistic regression; far from 0 it converges on centred columns of one scale only."""
+    centre = columns.mean(axis=0)
+    scale = np.abs(columns - centre).max()
+    fitted = LogisticRegression(C=_WEAKEST * scale**2, max_iter=1000).fit((columns - centre) / scale, is_id)
+    slopes = fitted.coef_[0] / scale
+    return slopes.tolist(), float(fitted.intercept_[0] - slopes @ centre)

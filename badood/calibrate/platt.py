@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from badood.calibrate.base import Calibrator, Floats, calibrator, reversed_order
+from badood.calibrate.base import Calibrator, Floats, calibrator
 
 
 @calibrator("platt")
@@ -18,8 +18,9 @@ class Platt(Calibrator):
     def _learn(self, energy: Floats, is_id: NDArray[np.bool_]) -> None:
         fitted = LogisticRegression(C=np.inf).fit(-energy[:, None], is_id)
         self.a_, self.c_ = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-        if self.a_ < 0:
-            raise reversed_order("platt", f"a = {self.a_:.3g} must be >= 0")
+
+    def _rising(self) -> str:
+        return f"a = {self.a_:.3g}, which must be >= 0" if self.a_ < 0 else ""
 
     def _map(self, energy: Floats) -> Floats:
         confidence: Floats = expit(self.c_ - self.a_ * energy)

@@ -20,7 +20,7 @@ def reliability_table(id_confidence: ArrayLike, is_id: ArrayLike, bins: int = 10
     Raises:
         BadInput: a confidence lies outside [0, 1].
     """
-    confidence, known = np.asarray(id_confidence, dtype=np.float64), np.asarray(is_id, dtype=bool)
+    confidence, labels = np.asarray(id_confidence, dtype=np.float64), np.asarray(is_id, dtype=bool)
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise BadInput("a reliability diagram takes confidences in [0, 1]; calibrate raw scores first.")
     edges = np.linspace(0, 1, bins + 1)
@@ -28,7 +28,7 @@ def reliability_table(id_confidence: ArrayLike, is_id: ArrayLike, bins: int = 10
     count = np.bincount(at, minlength=bins)
     with np.errstate(invalid="ignore"):
         mean = np.bincount(at, weights=confidence, minlength=bins) / count
-        share = np.bincount(at, weights=known, minlength=bins) / count
+        share = np.bincount(at, weights=labels, minlength=bins) / count
     return pd.DataFrame({"lo": edges[:-1], "hi": edges[1:], "count": count, "mean_confidence": mean, "id_share": share})
 
 

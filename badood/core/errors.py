@@ -17,7 +17,11 @@ class BadWeights(BadInput):
     """A weights file does not fit the network, or may not be read safely."""
 
 
-class ReversedOrder(BadInput):
+class Uncalibrated(BadInput):
+    """No calibration can be fitted to these scores."""
+
+
+class ReversedOrder(Uncalibrated):
     """A calibration would rank ID images below OOD images."""
 
 

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from betacal import BetaCalibration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
-from scipy.special import expit, logit
+from scipy.special import expit, log_expit, logit
+from sklearn.metrics import roc_auc_score
 
 from badood.calibrate import calibration_error, calibrator, from_dict, reliability_table
-from badood.core.errors import BadInput
+from badood.calibrate.beta import _by_logarithms
+from badood.core.errors import BadInput, ReversedOrder, Uncalibrated
 
 NAMES = sorted(calibrator)
 
@@ -23,6 +26,12 @@ def drawn(n: int = 4000, seed: int = 0) -> tuple[NDArray, NDArray]:
     rng = np.random.default_rng(seed)
     energy = rng.uniform(-12, 0, n)
     return energy, rng.random(n) < expit(-1.5 * energy - 9)
+
+
+def separated(middle: float, gap: float, n: int, seed: int) -> tuple[NDArray, NDArray]:
+    """n ID and n OOD energies of spread 2 round `middle`, whose means are `gap` apart."""
+    rng = np.random.default_rng(seed)
+    return np.r_[rng.normal(middle - gap / 2, 2, n), rng.normal(middle + gap / 2, 2, n)], np.repeat([True, False], n)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,11 +85,64 @@ def test_unusable_calibration_sets_are_named(name: str) -> None:
         calibrator.make(name).fit(energy, is_id[1:])
 
 
-@pytest.mark.parametrize("name", ["beta", "platt"])
+@pytest.mark.parametrize("name", NAMES)
 def test_reversed_scores_are_an_error_not_a_rising_map(name: str) -> None:
     energy, is_id = drawn()
-    with pytest.raises(BadInput, match="not monotone"):
+    with pytest.raises(ReversedOrder, match=f"{name} calibration is not monotone.*the likely reason is data.auxiliary"):
         calibrator.make(name).fit(-energy - 12, is_id)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_map_that_tells_nothing_apart_is_an_error(name: str) -> None:
+    is_id = np.arange(400) % 2 == 0
+    with pytest.raises(Uncalibrated, match="nearly the same id_confidence"):
+        # mirrored pairs: ID and OOD have the very same scores
+        calibrator.make(name).fit(np.repeat(np.linspace(-0.01, 0.01, 200), 2), is_id)
+
+
+def test_a_temperature_cannot_move_the_middle_and_says_what_can() -> None:
+    energy, is_id = separated(-50, 12, 200, seed=0)
+    energy, is_id = np.r_[energy, energy[~is_id]], np.r_[is_id, is_id[~is_id]]  # OOD images are the more, and would all be taken for ID
+    with pytest.raises(Uncalibrated, match="beta or platt"):
+        calibrator.make("temperature").fit(energy, is_id)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(NAMES), st.floats(-60, 60), st.floats(1, 15), st.integers(40, 300), st.integers(0, 1000))
+def test_at_any_energy_ranks_are_kept_and_separable_sets_told_apart(name: str, middle: float, gap: float, n: int, seed: int) -> None:
+    energy, is_id = separated(middle, gap, n, seed)
+    try:
+        fitted = calibrator.make(name).fit(energy, is_id)
+    except Uncalibrated:
+        assert name == "temperature" or gap < 4  # else the sets can be told apart
+        return
+    confidence = fitted.id_confidence(energy)
+    assert roc_auc_score(is_id, confidence) >= min(0.99 if name != "isotonic" else 0.5, roc_auc_score(is_id, -energy)) - 1e-9
+    assert confidence[is_id].mean() > confidence[~is_id].mean()
+    along = fitted.id_confidence(np.sort(energy))
+    assert (np.diff(along) <= 0).all()
+    assert (np.diff(fitted.id_confidence(np.linspace(-400, 400, 4001))) <= 0).all()
+    if name != "isotonic":
+        inside = (along > 1e-9) & (along < 1 - 1e-9)
+        assert (np.diff(along[inside]) < 0).all()
+
+
+@pytest.mark.parametrize("middle", [-60, -45, -33, 33, 45, 60])
+def test_beta_and_platt_agree_where_one_of_the_logarithms_is_linear(middle: float) -> None:
+    energy, is_id = separated(middle, 4, 500, seed=0)
+    beta, platt = (calibrator.make(name).fit(energy, is_id).id_confidence(energy) for name in ("beta", "platt"))
+    np.testing.assert_allclose(beta, platt, atol=2e-3)
+
+
+@pytest.mark.parametrize("middle", [-12.0, -3.0, 0.0, 8.0])
+def test_beta_is_betacals_own_fit_at_ordinary_energies(middle: float) -> None:
+    energy, is_id = separated(middle, 3, 300, seed=1)
+    with warnings.catch_warnings():
+        package = BetaCalibration("abm").fit(expit(-energy), is_id.astype(int)).calibrator_
+    fitted = calibrator.make("beta").fit(energy, is_id)
+    assert (fitted.a_, fitted.b_, fitted.c_) == (*package.map_[:2], package.lr_.intercept_[0])
+    by_logarithms = expit(np.array(_by_logarithms(energy, is_id)) @ np.array([log_expit(-energy), -log_expit(energy), np.ones(600)]))
+    np.testing.assert_allclose(by_logarithms, fitted.id_confidence(energy), atol=5e-3)
 
 
 @settings(max_examples=30, deadline=None)

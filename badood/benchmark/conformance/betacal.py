@@ -11,7 +11,7 @@ from torch import Tensor
 from badood.benchmark.conformance.engine import Case, Check, family
 from badood.calibrate.base import Floats
 from badood.calibrate.beta import Beta
-from badood.core.errors import ReversedOrder
+from badood.core.errors import ReversedOrder, Uncalibrated
 
 
 @family("betacal")
@@ -59,7 +59,10 @@ def _product(name: str, scores: Floats, labels: Floats, grid: Floats, check: Che
     try:
         fitted = Beta().fit(log_odds, labels == 1)
     except ReversedOrder:
-        check.remark(f"{name}: the package returns a map with a negative slope; the product refuses it")
+        check.remark(f"{name}: the package returns a map that ranks ID below OOD; the product refuses it")
+        return
+    except Uncalibrated:
+        check.remark(f"{name}: the package returns a map that tells no scores apart; the product refuses it")
         return
     inside = (grid > 0) & (grid < 1)
     confidence = fitted.id_confidence(np.log1p(-grid[inside]) - np.log(grid[inside]))
