@@ -3,8 +3,10 @@
 import dataclasses
 import difflib
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -15,12 +17,15 @@ from badood.core.errors import BadConfig, BadInput
 T = TypeVar("T")
 P = TypeVar("P")
 
+_NOTEBOOK = "__main__"
+"""Module of what a notebook or a script defines: no other process can import it, and a cell may be run again."""
+
 
 class Registry(Mapping[str, T]):
     """The plug-ins of one kind. Iteration is alphabetical; the folder is imported at the first look.
 
     Args:
-        kind: what an entry is, in one word ("scorer"); also names the entry-point group `badood.<kind>s`.
+        kind: what an entry is, in one or two words ("scorer"); its plural also names the entry-point group, `badood.scorers`.
         folder: dotted name of the package whose modules register themselves.
     """
 
@@ -28,34 +33,61 @@ class Registry(Mapping[str, T]):
         self.kind = kind
         self.folder = folder
         self._entries: dict[str, T] = {}
-        self._loaded = False
+        self._loaded = self._loading = False
+        self._lock = threading.RLock()
 
     def __call__(self, name: str) -> Callable[[P], P]:
-        """Decorator that registers a plug-in under `name`; a name given twice is an error."""
+        """Decorator that registers a plug-in under `name`; a name given twice is an error.
+
+        What a notebook defines may be defined again there: the new entry takes the old one's place.
+        """
 
         def register(entry: P) -> P:
-            if name in self._entries:
+            if name in self._entries and not _defined_again(self._entries[name], entry):
                 raise BadInput(f"{self.kind} {name!r} is registered twice: by {self._entries[name]!r} and {entry!r}; rename one.")
             self._entries[name] = entry  # type: ignore[assignment]
             return entry
 
         return register
 
+    @property
+    def group(self) -> str:
+        """The entry-point group by which other packages register."""
+        words = self.kind.replace(" ", "_")
+        return f"badood.{words[:-1]}ies" if words.endswith("y") else f"badood.{words}s"
+
+    def own(self) -> dict[str, Any]:
+        """The entries that a notebook or script defined, which another process finds only if they are handed to it."""
+        return {name: entry for name, entry in self._entries.items() if _module(entry) == _NOTEBOOK}
+
     def _load(self) -> None:
-        if self._loaded:
-            return
-        self._loaded = True
-        package = importlib.import_module(self.folder)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.folder}.{module.name}")
-        for point in entry_points(group=f"badood.{self.kind.replace(' ', '_')}s"):
-            self(point.name)(point.load())
+        """Import what registers itself. After a failure the next look tries again, so that nobody works with half of the entries."""
+        with self._lock:
+            if self._loaded or self._loading:  # a module may look around while it is imported
+                return
+            self._loading = True
+            try:
+                package = importlib.import_module(self.folder)
+                for module in pkgutil.iter_modules(package.__path__):
+                    self._import(f"{self.folder}.{module.name}")
+                for point in entry_points(group=self.group):
+                    if point.name not in self._entries or _module(self._entries[point.name]) != point.module:
+                        self(point.name)(point.load())
+                self._loaded = True
+            finally:
+                self._loading = False
+
+    def _import(self, module: str) -> None:
+        try:
+            importlib.import_module(module)
+        except BaseException:  # what it registered before it failed would be registered twice the next time
+            self._entries = {name: entry for name, entry in self._entries.items() if _module(entry) != module}
+            raise
 
     def __getitem__(self, name: str) -> T:
         self._load()
         if name not in self._entries:
-            near = difflib.get_close_matches(name, self._entries, n=1)
-            guess = f"did you mean {near[0]}? " if near else ""
+            guess = _nearest(name, self._entries)
             raise BadConfig(f"no {self.kind} is called {name!r}; {guess}there are {', '.join(sorted(self._entries))}.")
         return self._entries[name]
 
@@ -75,12 +107,50 @@ class Registry(Mapping[str, T]):
         """A fresh instance of the class registered under `name`, its fields set from `params`.
 
         Raises:
-            BadConfig: a parameter is unknown or out of range.
+            BadConfig: there is no such entry, or a parameter is unknown, missing or out of range.
         """
         entry: Any = self[name]
+        params = params or {}
+        fields = _parameters(entry)
+        takes = f"Its parameters: {', '.join(fields)}." if fields else "It has no parameters."
+        if fields is not None and (unknown := [key for key in params if key not in fields]):
+            raise BadConfig(f"{self.kind} {name!r} has no parameter {', '.join(map(repr, unknown))}. {_nearest(unknown[0], fields)}{takes}")
         try:
-            return entry(**(params or {}))
+            return entry(**params)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}" for item in error.errors())
-            known = ", ".join(field.name for field in dataclasses.fields(entry) if field.init)
-            raise BadConfig(f"{self.kind} {name!r} cannot take {wrong}. Its parameters: {known}.") from error
+            wrong = "; ".join(_said(item) for item in error.errors())
+            raise BadConfig(f"{self.kind} {name!r} cannot take {wrong}. {takes}") from error
+
+    def check(self, name: str, params: Mapping[str, Any] | None = None) -> None:
+        """Raise what `make` would raise, before anything that the entry is needed for has begun. Construction does no work."""
+        self.make(name, params)
+
+
+def _module(entry: object) -> str | None:
+    """Name of the module that defines a class or function, or the class of an object."""
+    return getattr(entry, "__module__", None)
+
+
+def _defined_again(before: object, now: object) -> bool:
+    """Whether both are the same definition of a notebook, run twice."""
+    names = [getattr(entry, "__qualname__", None) for entry in (before, now)]
+    return _module(before) == _module(now) == _NOTEBOOK and names[0] is not None and names[0] == names[1]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def _parameters(entry: Any) -> list[str] | None:
+    """Names that an entry takes; none where it takes any."""
+    if dataclasses.is_dataclass(entry):
+        return [field.name for field in dataclasses.fields(entry) if field.init]
+    arguments = inspect.signature(entry).parameters
+    return None if any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()) else list(arguments)
+
+
+def _said(item: Mapping[str, Any]) -> str:
+    """A complaint of pydantic in one phrase."""
+    name = ".".join(map(str, item["loc"]))
+    return f"{name}: it has to be given" if item["type"] == "missing" else f"{name} = {item['input']!r}: {item['msg']}"
