@@ -11,7 +11,7 @@ from badood.core.compute import Compute
 from badood.core.errors import BadConfig, BadInput
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector
-from badood.detect.scorers import Scorer, scorer
+from badood.detect.scorers import Scorer, named, scorer
 from badood.detect.train import score
 from badood.evaluate.metrics import ood_metrics
 
@@ -30,12 +30,12 @@ def train(squares: Squares, detector: Detector, compute: Compute) -> Split:
 
 
 @pytest.fixture(scope="module")
-def known(squares: Squares, detector: Detector, compute: Compute) -> Activations:
+def id_test(squares: Squares, detector: Detector, compute: Compute) -> Activations:
     return score(detector, squares(60, 7)[0], compute)
 
 
 @pytest.fixture(scope="module")
-def odd(stripes: Stripes, detector: Detector, compute: Compute) -> Activations:
+def ood_test(stripes: Stripes, detector: Detector, compute: Compute) -> Activations:
     return score(detector, stripes(60, 8), compute)
 
 
@@ -51,9 +51,9 @@ def rows(seen: Activations, kept: slice) -> Activations:
 
 # the toy world's maps have one position, of which RankFeat leaves nothing; it has a test of its own
 @pytest.mark.parametrize("name", [name for name in scorer if name != "rankfeat"])
-def test_outliers_have_the_larger_anomaly(name: str, train: Split, known: Activations, odd: Activations) -> None:
+def test_outliers_have_the_larger_anomaly(name: str, train: Split, id_test: Activations, ood_test: Activations) -> None:
     made = fitted(name, train)
-    anomaly_id, anomaly_ood = made.score(known), made.score(odd)
+    anomaly_id, anomaly_ood = made.score(id_test), made.score(ood_test)
     assert anomaly_id.shape == anomaly_ood.shape == (60,)
     assert anomaly_id.isfinite().all()
     assert anomaly_ood.isfinite().all()
@@ -62,28 +62,28 @@ def test_outliers_have_the_larger_anomaly(name: str, train: Split, known: Activa
 
 
 @pytest.mark.parametrize("name", list(scorer))
-def test_an_images_anomaly_does_not_depend_on_its_neighbours(name: str, train: Split, known: Activations) -> None:
+def test_an_images_anomaly_does_not_depend_on_its_neighbours(name: str, train: Split, id_test: Activations) -> None:
     made = fitted(name, train)
-    parts = torch.cat([made.score(rows(known, slice(0, 7))), made.score(rows(known, slice(7, None)))])
-    torch.testing.assert_close(made.score(known), parts, rtol=1e-4, atol=1e-5)
+    parts = torch.cat([made.score(rows(id_test, slice(0, 7))), made.score(rows(id_test, slice(7, None)))])
+    torch.testing.assert_close(made.score(id_test), parts, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", list(scorer))
-def test_fitting_again_gives_the_same_anomalies(name: str, train: Split, known: Activations) -> None:
-    torch.testing.assert_close(fitted(name, train).score(known), fitted(name, train).score(known))
+def test_fitting_again_gives_the_same_anomalies(name: str, train: Split, id_test: Activations) -> None:
+    torch.testing.assert_close(fitted(name, train).score(id_test), fitted(name, train).score(id_test))
 
 
 @pytest.mark.parametrize("name", [name for name, entry in scorer.items() if "images" in entry.needs])
-def test_a_scorer_that_runs_the_network_asks_for_images(name: str, train: Split, known: Activations) -> None:
+def test_a_scorer_that_runs_the_network_asks_for_images(name: str, train: Split, id_test: Activations) -> None:
     with pytest.raises(BadInput, match="needs images"):
-        fitted(name, train).score(replace(known, images=None, network=None))
+        fitted(name, train).score(replace(id_test, images=None, network=None))
 
 
 @pytest.mark.parametrize("name", [name for name, entry in scorer.items() if "images" in entry.needs])
-def test_a_scorer_that_runs_the_network_leaves_it_as_it_was(name: str, train: Split, known: Activations, detector: Detector) -> None:
+def test_a_scorer_that_runs_the_network_leaves_it_as_it_was(name: str, train: Split, id_test: Activations, detector: Detector) -> None:
     before = {key: tensor.clone() for key, tensor in detector.state_dict().items()}
     detector.zero_grad()
-    fitted(name, train).score(known)
+    fitted(name, train).score(id_test)
     assert all(torch.equal(tensor, before[key]) for key, tensor in detector.state_dict().items())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in detector.parameters())
 
@@ -98,9 +98,40 @@ def test_an_image_without_any_active_feature_has_a_finite_anomaly(name: str, tra
 
 
 @pytest.mark.parametrize("name", ["knn", "nnguide"])
-def test_more_neighbours_than_images_is_an_error(name: str, train: Split) -> None:
-    with pytest.raises(BadInput, match="k = 1000 needs as many ID images, got 160"):
-        scorer.make(name, {"k": 1000}).fit(*train)
+def test_more_neighbours_than_images_are_cut_with_a_notice(
+    name: str, train: Split, id_test: Activations, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen, labels = rows(train[0], slice(0, 21)), train[1][:21]
+    cut = scorer.make(name, {"k": 1000}).fit(seen, labels)
+    assert f"{name}: k is cut from 1000 to the 21 ID images at hand" in caplog.text
+    torch.testing.assert_close(cut.score(id_test), scorer.make(name, {"k": 21}).fit(seen, labels).score(id_test))
+
+
+@pytest.mark.parametrize("name", list(scorer))
+def test_default_scorers_learn_from_as_few_images_as_they_say(name: str, train: Split, id_test: Activations) -> None:
+    made = scorer.make(name)
+    few = slice(0, made.least)
+    assert made.fit(rows(train[0], few), train[1][few]).score(id_test).isfinite().all()
+
+
+def test_godin_says_how_many_images_it_needs(train: Split) -> None:
+    with pytest.raises(BadInput, match="godin needs 2 ID images"):
+        scorer.make("godin").fit(rows(train[0], slice(0, 1)), train[1][:1])
+
+
+def test_settings_name_scorers_with_parameters() -> None:
+    assert named("knn") == ("knn", scorer.make("knn"))
+    assert named({"name": "knn", "k": 10}) == ("knn(k=10)", scorer.make("knn", {"k": 10}))
+    assert named({"name": "knn", "k": 50})[0] == "knn"
+    assert named({"name": "ash", "percentile": 90, "variant": "b"})[0] == "ash(percentile=90.0, variant=b)"
+    for entry, message in (
+        ({"k": 10}, "has no name"),
+        ({"name": "knn", "kk": 10}, "did you mean k"),
+        ({"name": "knn", "k": 0}, "k = 0"),
+        ("kn", "did you mean knn"),
+    ):
+        with pytest.raises(BadConfig, match=message):
+            named(entry)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["vim", "residual"])
@@ -154,20 +185,20 @@ def test_rankfeat_finds_maps_of_one_strong_component_odd() -> None:
     g = torch.Generator().manual_seed(0)
     glow = torch.zeros(40, 3, 16)
     glow[:, 2, :8] = 20 + torch.rand(40, 1, generator=g)  # strong in the third channel, which no class looks at
-    known, odd = glow.clone(), glow.clone()
-    known[torch.arange(40), torch.arange(40) % 2, 8:] = 5  # evidence of a class elsewhere in the map: a second component
-    odd[:, :2, :8] = 5  # the same evidence at the same place: one component
+    id_maps, ood_maps = glow.clone(), glow.clone()
+    id_maps[torch.arange(40), torch.arange(40) % 2, 8:] = 5  # evidence of a class elsewhere in the map: a second component
+    ood_maps[:, :2, :8] = 5  # the same evidence at the same place: one component
     network, head = Maps(), nn.Linear(3, 2)
     anomaly = [
         scorer.make("rankfeat").score(
             Activations(torch.zeros(40, 2), torch.zeros(40, 3), head, images=maps.view(40, 3, 4, 4), network=network)
         )
-        for maps in (known, odd)
+        for maps in (id_maps, ood_maps)
     ]
     assert anomaly[0].max() < anomaly[1].min()
-    # of the odd maps nothing is left: two equal logits of 0
+    # of the OOD maps nothing is left: two equal logits of 0
     torch.testing.assert_close(anomaly[1], torch.full((40,), -0.6931), atol=1e-3, rtol=0)
-    seen = Activations(torch.zeros(40, 2), torch.zeros(40, 3), head, images=known.view(40, 3, 4, 4), network=network)
+    seen = Activations(torch.zeros(40, 2), torch.zeros(40, 3), head, images=id_maps.view(40, 3, 4, 4), network=network)
     approximate = scorer.make("rankfeat", {"power_iterations": 20}).score(seen)
     torch.testing.assert_close(approximate, anomaly[0], atol=1e-4, rtol=0)
 

@@ -14,26 +14,26 @@ Floats = NDArray[np.floating]
 def metrics(case: Case, check: Check) -> None:
     """Every set of scores, in both libraries' ways.
 
-    Both report the reverse of the paper's FPR95: how much ID is flagged when 95 % of OOD is. So the roles are swapped here.
+    Both report the reverse of the paper's FPR95: how much ID is flagged when 95 % of OOD is, the product's `fpr95_openood`.
     """
     for name in case.config["cases"]:
         confidence, label, predicted = (case.input(f"{name}.{part}").cpu().numpy() for part in ("conf", "label", "pred"))
-        known, odd = confidence[label >= 0], confidence[label < 0]
-        curve = roc_curve(-known, -odd)
+        of_id, of_ood = confidence[label >= 0], confidence[label < 0]
+        curve = roc_curve(-of_id, -of_ood)
         thinned = float(curve["false_positive_rate"][int((curve["true_positive_rate"] >= 0.95).argmax())])
-        exact = ood_metrics(odd, known)["fpr95"]
+        exact = ood_metrics(-of_id, -of_ood)["fpr95_openood"]
         if thinned != exact:
             check.remark(
                 f"{name}: FPR95 {thinned:.4g} is read from a thinned ROC curve, as OpenOOD does; the product's own way gives {exact:.4g}"
             )
-        got = [thinned, *areas(-known, -odd, known, odd), id_accuracy(predicted[label >= 0], label[label >= 0])]
+        got = [thinned, *areas(-of_id, -of_ood, of_id, of_ood), id_accuracy(predicted[label >= 0], label[label >= 0])]
         check.close(f"{name}.openood", torch.tensor(got, dtype=torch.float64))
         squashed, squashed_back = squash(-confidence), squash(confidence)
         if np.unique(squashed).size < np.unique(confidence).size or np.unique(squashed_back).size < np.unique(confidence).size:
             check.remark(f"{name}: pytorch-ood's sigmoid merges scores, asked for here; the product never squashes them")
-        odd_flagged = ood_metrics(-squashed[label < 0], -squashed[label >= 0])["fpr95"]
+        flagged = ood_metrics(squashed[label >= 0], squashed[label < 0])["fpr95_openood"]
         sides = [scores[rows] for scores in (squashed, squashed_back) for rows in (label >= 0, label < 0)]
-        check.close(f"{name}.pytorch_ood", torch.tensor([odd_flagged, *areas(*sides)], dtype=torch.float64))
+        check.close(f"{name}.pytorch_ood", torch.tensor([flagged, *areas(*sides)], dtype=torch.float64))
 
 
 def areas(anomaly_id: Floats, anomaly_ood: Floats, confidence_id: Floats, confidence_ood: Floats) -> list[float]:

@@ -1,5 +1,5 @@
 """Post-hoc scorers, one a file: activations -> anomaly, larger = more OOD."""
 
-from badood.detect.scorers.base import Scorer, scorer
+from badood.detect.scorers.base import Scorer, named, scorer
 
-__all__ = ["Scorer", "scorer"]
+__all__ = ["Scorer", "named", "scorer"]

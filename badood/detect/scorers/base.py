@@ -1,16 +1,20 @@
 """What a scorer is, and the registry of them."""
 
+import dataclasses
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pytorch_ood.detector import EnergyBased
 from torch import Tensor
 
-from badood.core.errors import BadInput
+from badood.core.errors import BadConfig, BadInput
 from badood.core.registry import Registry
 from badood.detect.activations import Activations, Network
+
+_log = logging.getLogger(__name__)
 
 BATCH = 128
 """Images a pass of a scorer that runs the network again; a backward pass keeps all their maps."""
@@ -19,15 +23,18 @@ Need = Literal["logits", "features", "images"]
 
 
 class Scorer(ABC):
-    """How odd an image looks to a trained classifier. Fields are its hyper-parameters; what `fit` learns ends in `_`.
+    """How far from ID an image looks to a trained classifier. Fields are its hyper-parameters; what `fit` learns ends in `_`.
 
     Attributes:
         needs: what it reads of the activations; "images" means that it runs the network again, which takes time.
         fitted_on: the ID images that `fit` must be given; "nothing" where there is nothing to learn.
+        least: the fewest ID images that `fit` can learn from. What a hyper-parameter asks for beyond the images at hand is cut, with a
+            warning in the log.
     """
 
     needs: ClassVar[frozenset[Need]]
     fitted_on: ClassVar[Literal["nothing", "train", "validation"]] = "nothing"
+    least: ClassVar[int] = 1
 
     def fit(self, seen: Activations, labels: Tensor) -> Self:
         """Learn from ID images; does nothing unless the method needs it.
@@ -37,7 +44,7 @@ class Scorer(ABC):
             labels: (N,) int64 classes.
 
         Raises:
-            BadInput: there are too few images for the method.
+            BadInput: there are fewer images than `least`.
         """
         return self
 
@@ -93,4 +100,39 @@ def linear(seen: Activations) -> tuple[Tensor, Tensor]:
     return seen.head.weight.detach(), seen.head.bias.detach()
 
 
+def cut(method: str, k: int, seen: Activations) -> int:
+    """k nearest ID images, or as many as there are."""
+    if k > len(seen):
+        _log.warning("%s: k is cut from %d to the %d ID images at hand", method, k, len(seen))
+    return min(k, len(seen))
+
+
 scorer: Registry[type[Scorer]] = Registry("scorer", "badood.detect.scorers")
+"""All scorers; `@scorer("name")` adds one."""
+
+
+def named(entry: str | Mapping[str, Any]) -> tuple[str, Scorer]:
+    """A scorer of the settings, and what tables call it.
+
+    Args:
+        entry: its name, or its name and parameters: {"name": "knn", "k": 10}.
+
+    Returns:
+        Label and scorer: "knn" where every parameter is the default, else with those given, "knn(k=10)".
+
+    Raises:
+        BadConfig: it has no name, no scorer has this name, or a parameter is unknown or out of range.
+    """
+    params = {"name": entry} if isinstance(entry, str) else dict(entry)
+    name = params.pop("name", None)
+    if not isinstance(name, str):
+        raise BadConfig(f"scorer {entry!r} has no name; write it as {{name: knn, k: 10}}.")
+    made: Scorer = scorer.make(name, params)
+    return label(name, made, params), made
+
+
+def label(name: str, made: Scorer, given: Mapping[str, Any]) -> str:
+    """Name of a scorer with those of its parameters that were given and are not the default."""
+    defaults: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else {}
+    changed = [f"{key}={getattr(made, key)}" for key in sorted(given) if getattr(made, key) != defaults.get(key)]
+    return f"{name}({', '.join(changed)})" if changed else name

@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from badood.core.errors import BadInput
 from badood.core.seeds import derive_seed
 from badood.detect.activations import Activations, Network
 from badood.detect.scorers.base import Scorer, in_batches, network_of, scorer
@@ -46,6 +47,7 @@ class GODIN(Scorer):
 
     needs: ClassVar = frozenset({"images", "features"})
     fitted_on: ClassVar = "train"
+    least: ClassVar = 2  # g normalises over the images
     confidence: Literal["h", "g"] = "h"
     step: NonNegativeFloat = 0.0025
     original_sign: bool = False
@@ -53,6 +55,10 @@ class GODIN(Scorer):
 
     def fit(self, seen: Activations, labels: Tensor) -> Self:
         """Learn h and g: cross-entropy of h / g by Adam on all features at once."""
+        if len(seen) < self.least:
+            raise BadInput(
+                f"godin needs {self.least} ID images to learn from, got {len(seen)}; take more, or leave it out of evaluate.scorers."
+            )
         width, classes = seen.features.shape[1], seen.logits.shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed("godin"))

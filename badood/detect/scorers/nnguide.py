@@ -7,9 +7,8 @@ from pydantic.dataclasses import dataclass
 from pytorch_ood import detector as published
 from torch import Tensor
 
-from badood.core.errors import BadInput
 from badood.detect.activations import Activations
-from badood.detect.scorers.base import Scorer, scorer
+from badood.detect.scorers.base import Scorer, cut, scorer
 
 
 @scorer("nnguide")
@@ -23,9 +22,7 @@ class NNGuide(Scorer):
 
     def fit(self, seen: Activations, labels: Tensor) -> Self:
         """Remember the ID features with their energies."""
-        if len(seen) < self.k:
-            raise BadInput(f"nnguide with k = {self.k} needs as many ID images, got {len(seen)}; lower k.")
-        self.bank_ = published.NNGuide(None, seen.head, k=self.k).fit_features(seen.features, labels)
+        self.bank_ = published.NNGuide(None, seen.head, k=cut("nnguide", self.k, seen)).fit_features(seen.features, labels)
         return self
 
     def score(self, seen: Activations) -> Tensor:
