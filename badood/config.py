@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from badood.core import places
 from badood.core.errors import BadConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -277,7 +278,7 @@ class Config(Settings):
 
 
 PRESETS = Path(__file__).parent / "presets"
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = places.TOP
 
 
 def preset_names() -> list[str]:
@@ -379,4 +380,4 @@ def weights_path(cfg: Config, model: Literal["encoder", "rdm", "tokenizer", "mag
     """Where the weights of a model lie."""
     own: str | None = getattr(cfg, model).weights
     path = Path(own).expanduser() if own else Path(cfg.weights).expanduser() / f"{model}.safetensors"
-    return path if path.is_absolute() else CHECKOUT / path
+    return places.placed(path)
