@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-# `streamlit run` puts this folder first on the import path; the checkout must be there too
+# `streamlit run` puts this folder first on the import path. The one above it must come before all, wherever that lies: what `python -m`
+# puts first is the folder where the command was given, which may hold an `app` of somebody else
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import streamlit as st

@@ -1,10 +1,6 @@
-"""The table of contents of the dashboard: its pages in the order of the menu."""
+"""The table of contents of the dashboard: its pages in the order of the menu. `main.py`, which serves it, has set the import path."""
 
-import sys
 from pathlib import Path
-
-# Streamlit puts this folder first on the import path; the checkout must be there too
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import streamlit as st
 

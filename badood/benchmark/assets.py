@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from badood.config import CHECKOUT, Config
+from badood.config import Config
 from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.noise import Noise
+from badood.core.places import results
 from badood.core.progress import Progress, Silent
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
@@ -78,8 +79,9 @@ FIGURES = {
 }
 
 
-def write(cfg: Config, figures: dict[str, Any], folder: Path = CHECKOUT / "results") -> None:
+def write(cfg: Config, figures: dict[str, Any], folder: Path | None = None) -> None:
     """Keep the figures as results/assets-PRESET.json, and a table of all presets measured so far as results/assets.md."""
+    folder = folder or results()
     write_json(folder / f"assets-{cfg.preset}.json", figures)
     measured = {path.stem.removeprefix("assets-"): read_json(path) for path in sorted(folder.glob("assets-*.json"))}
     lines = [f"| on test images | {' | '.join(measured)} |", "| --- |" + " --- |" * len(measured)]

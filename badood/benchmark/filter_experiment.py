@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from badood.config import CHECKOUT, Config
+from badood.config import Config
 from badood.core.artefacts import atomic_file, write_json
+from badood.core.places import results
 from badood.core.progress import Progress
 from badood.pipeline.method import Method
 from badood.pipeline.runs import Run, start_run
@@ -86,12 +87,13 @@ def _figure(mean: float, std: float) -> str:
     return f"{100 * mean:.2f}" if pd.isna(std) else f"{100 * mean:.2f} ± {100 * std:.2f}"
 
 
-def write(cfg: Config, table: pd.DataFrame, label: str = "", folder: Path = CHECKOUT / "results") -> Path:
+def write(cfg: Config, table: pd.DataFrame, label: str = "", folder: Path | None = None) -> Path:
     """Write the raw rows as JSON and the summary as Markdown; returns the Markdown file.
 
     Args:
-        label: names a variant of the preset; it is added to the names of the files.
+        label: names a variant of the preset; it is added to the names of the files. folder: none = the checkout's results.
     """
+    folder = folder or results()
     name = "-".join(filter(None, ("filters", cfg.preset, label)))
     write_json(folder / f"{name}.json", table.to_dict("records"))
     path = folder / f"{name}.md"

@@ -21,11 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from badood.benchmark import plain
-from badood.config import CHECKOUT, Config, load_config, weights_path
+from badood.config import Config, load_config, weights_path
 from badood.core.artefacts import atomic_file, write_json
 from badood.core.compute import Compute, choose, product_seconds_ratio
 from badood.core.errors import BadInput
 from badood.core.noise import Noise
+from badood.core.places import results
 from badood.core.progress import Progress, Silent
 from badood.decode import decode_images
 from badood.decode.mage import MAGE, load_mage
@@ -325,8 +326,9 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(result: dict[str, Any], folder: Path = CHECKOUT / "results") -> Path:
+def write(result: dict[str, Any], folder: Path | None = None) -> Path:
     """Write speed.json and speed.md; returns the latter."""
+    folder = folder or results()
     write_json(folder / "speed.json", result)
     path = folder / "speed.md"
     with atomic_file(path) as part:

@@ -4,7 +4,6 @@ import math
 import os
 import platform
 import re
-import resource
 import shutil
 import sys
 import time
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import psutil
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -230,5 +230,9 @@ def peak_rss_mb() -> float:
     status = Path("/proc/self/status")
     if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
         return int(found.group(1)) / 2**10  # unlike getrusage's, not that of the process it was forked from
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset) / 2**20
+    import resource  # Windows has none
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
