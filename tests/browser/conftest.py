@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from app.browsing import chromium, free_port, served
 from badood.core.artefacts import home
 from badood.explore.finished import Finished
 from badood.store import jobs, open_database
+from tests.tools.browsing import chromium, free_port, served
 
 expect.set_options(timeout=90_000)  # a machine that trains meanwhile answers late
 

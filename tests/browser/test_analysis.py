@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.browsing import CHROMIUM
 from badood.explore.finished import Finished, finished
 from badood.explore.queries import Filters
 from badood.store import jobs, open_database
+from tests.tools.browsing import CHROMIUM
 
 CHANGED = "([name, value]) => Number(new URLSearchParams(location.search).get(name)) !== value"
 """Whether a number in the page's address is another one now."""

@@ -7,12 +7,12 @@ import signal
 import pytest
 from playwright.sync_api import Browser, expect
 
-from app.browsing import CHROMIUM, served
 from badood.config import load_config
 from badood.core.artefacts import home
 from badood.explore.finished import Finished
 from badood.jobs import queue
 from badood.store import jobs, open_database
+from tests.tools.browsing import CHROMIUM, served
 
 pytestmark = [
     pytest.mark.browser,

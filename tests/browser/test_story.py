@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.browsing import CHROMIUM
 from badood.explore.finished import Finished
 from badood.store import jobs, open_database, verdicts
+from tests.tools.browsing import CHROMIUM
 
 pytestmark = [
     pytest.mark.browser,

@@ -1,4 +1,4 @@
-"""How long the dashboard takes, measured in a real headless Chromium: `python -m app.latency RUN [--outliers 130000] [--busy]`.
+"""How long the dashboard takes, measured in a real headless Chromium: `python -m tests.tools.latency RUN [--outliers 130000] [--busy]`.
 
 A large run is made from a real one by repeating its outliers under new numbers; networks and reference images stay as they are.
 Their id_confidence is drawn anew, evenly from 0 to 1, so that every step of the band changes what it keeps. Figures go to
@@ -24,13 +24,13 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from playwright.sync_api import Page
 
-from app.browsing import CHECKOUT, chromium, served
 from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.jobs import queue
 from badood.pipeline import preview
 from badood.pipeline.method import Method
 from badood.pipeline.runs import Run, open_run
 from badood.store import jobs, open_database
+from tests.tools.browsing import CHECKOUT, chromium, served
 
 RESULTS = CHECKOUT / "results" / "dashboard-latency.json"
 TARGETS = {
@@ -264,7 +264,7 @@ def report(results: dict[str, Any]) -> str:
     lines = [
         "# Latency of the dashboard",
         "",
-        "Made by `python -m app.latency`. Headless Chromium, 1280 px, median of 20; targets in parentheses. The outliers of a real",
+        "Made by `python -m tests.tools.latency`. Headless Chromium, 1280 px, median of 20; targets in parentheses. The outliers of a real",
         "MiniWorld run were repeated under new numbers to reach these sizes, their id_confidence drawn evenly from 0 to 1.",
         "",
         "| what | " + " | ".join(results) + " |",

@@ -1,4 +1,4 @@
-"""Pictures of every page of a finished run: `python -m app.screenshots RUN [FOLDER]`."""
+"""Pictures of every page of a finished run: `python -m tests.tools.screenshots RUN [FOLDER]`."""
 
 import argparse
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
-from app.browsing import CHECKOUT, chromium, served
 from badood.core.artefacts import home
 from badood.pipeline.runs import open_run
+from tests.tools.browsing import CHECKOUT, chromium, served
 
 PAGES = {
     "runs": "",
