@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ class Registry(Mapping[str, T]):
         self._entries: dict[str, T] = {}
         self._loaded = self._loading = False
         self._lock = threading.RLock()
+        _registries[kind, folder] = self
 
     def __call__(self, name: str) -> Callable[[P], P]:
         """Decorator that registers a plug-in under `name`; a name given twice is an error.
@@ -124,6 +126,29 @@ class Registry(Mapping[str, T]):
     def check(self, name: str, params: Mapping[str, Any] | None = None) -> None:
         """Raise what `make` would raise, before anything that the entry is needed for has begun. Construction does no work."""
         self.make(name, params)
+
+
+_registries: "weakref.WeakValueDictionary[tuple[str, str], Registry[Any]]" = weakref.WeakValueDictionary()
+"""All registries of this process, by kind and folder."""
+
+Handed = dict[tuple[str, str], dict[str, Any]]
+"""Entries of registries, by kind and folder, then by name."""
+
+
+def own_entries() -> Handed:
+    """What a notebook or script defined, of every registry: for a process beside, which takes it by `restore`."""
+    return {key: own for key, registry in _registries.items() if (own := registry.own())}
+
+
+def restore(handed: Handed) -> None:
+    """Register entries that another process handed over; those handed over before are replaced."""
+    for key, entries in handed.items():
+        if key not in _registries:
+            package = importlib.import_module(key[1])
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{key[1]}.{module.name}")
+        for name, entry in entries.items():
+            _registries[key](name)(entry)
 
 
 def _module(entry: object) -> str | None:

@@ -1,5 +1,6 @@
 """Plug-ins by name: what is found, what is refused, what a notebook may do again."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,38 @@ def test_only_what_a_notebook_defined_is_its_own() -> None:
     assert registry.own() == {}
     kite = registry("kite")(defined("Kite"))
     assert registry.own() == {"kite": kite}
+
+
+HANDED = """
+import sys, cloudpickle
+from badood.core.registry import own_entries, restore
+for handed in cloudpickle.load(open(sys.argv[1], "rb")):
+    restore(handed)
+from badood.detect.scorers import scorer
+print(scorer.make("mine", {"k": 3}).k, "knn" in scorer, own_entries()["scorer", "badood.detect.scorers"] == {"mine": scorer["mine"]})
+"""
+
+
+def test_another_process_takes_what_a_notebook_defined_again_and_again(tmp_path: Path) -> None:
+    code = """
+import sys, cloudpickle
+from pydantic.dataclasses import dataclass
+from badood.core.registry import own_entries
+from badood.detect.scorers import Scorer, scorer
+handed = []
+for _ in range(2):
+    @scorer("mine")
+    @dataclass
+    class Mine(Scorer):
+        k: int = 1
+        def score(self, seen): ...
+    handed.append(own_entries())
+cloudpickle.dump(handed, open(sys.argv[1], "wb"))
+"""
+    for program in (code, HANDED):
+        done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "entries")], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["3", "True", "True"]
 
 
 def test_a_plug_in_that_fails_is_told_at_every_look_and_taken_when_mended(package: Package, tmp_path: Path) -> None:
