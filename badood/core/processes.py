@@ -11,12 +11,12 @@ from contextlib import suppress
 from typing import IO, Any, TextIO
 
 
-class Spoken:
-    """A module that runs in a process of its own and is spoken to in lines of JSON.
+class JsonProcess:
+    """A module that runs in a process of its own; messages go to and fro as lines of JSON.
 
     Args:
-        module: as `python -m` takes it; it reads and answers by `lines`. Its one argument is our process id, for `end_with_parent`.
-        log: takes what it says to standard error; none = ours does.
+        module: as `python -m` takes it; it reads and answers by `lines`. Its one argument is this process's id, for `end_with_parent`.
+        log: takes what it writes to standard error; none = this process's own standard error.
         apart: in a session of its own, so that Ctrl-C does not reach it.
     """
 
@@ -31,14 +31,14 @@ class Spoken:
         """Its exit code; none while it lives."""
         return self._process.poll()
 
-    def say(self, message: Mapping[str, Any]) -> None:
-        """Send a message. One that cannot be sent is lost: `heard` tells that the process ended."""
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message. One that cannot be sent is lost: `receive` tells that the process ended."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
 
-    def heard(self) -> dict[str, Any] | None:
+    def receive(self) -> dict[str, Any] | None:
         """Wait for its next message; none where the process ended instead."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -55,7 +55,7 @@ class Spoken:
 
 
 def lines() -> tuple[TextIO, TextIO]:
-    """Where a spoken-to process reads, and where it answers; what libraries print goes to standard error, not between the answers."""
+    """Where a `JsonProcess` reads, and where it answers, seen from inside it; what libraries print goes to standard error, not between the answers."""
     replies, sys.stdout = sys.stdout, sys.stderr
     return sys.stdin, replies
 

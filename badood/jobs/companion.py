@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from badood.core.errors import BadInput
-from badood.core.processes import Spoken
+from badood.core.processes import JsonProcess
 from badood.jobs.worker import log_folder
 
 
@@ -18,9 +18,9 @@ class CompanionDied(BadInput):
 
 @dataclass
 class Companion:
-    """The caller's end. Threads may share it; they wait for each other. The process starts at the first question or `warm`."""
+    """The caller's end. Threads may share it; they wait for each other. The process starts at the first question."""
 
-    _process: Spoken | None = None
+    _process: JsonProcess | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, question: str, **arguments: Any) -> Any:
@@ -31,8 +31,8 @@ class Companion:
         """
         with self._lock:
             process = self._started()
-            process.say({"question": question, "arguments": arguments})
-            reply = process.heard()
+            process.send({"question": question, "arguments": arguments})
+            reply = process.receive()
         if reply is None:
             raise CompanionDied(
                 f"the companion process ended while it answered {question!r}; its last words are in {log_folder() / 'companion.log'}."
@@ -41,23 +41,14 @@ class Companion:
             raise BadInput(reply["error"])
         return reply["answer"]
 
-    def warm(self) -> None:
-        """Start the process and load the networks' code, before anyone waits for it."""
-        threading.Thread(target=self.ask, args=("ping",), daemon=True).start()
-
-    @property
-    def busy(self) -> bool:
-        """Whether a question is being answered."""
-        return self._lock.locked()
-
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
             self._process.kill()
             self._process = None
 
-    def _started(self) -> Spoken:
+    def _started(self) -> JsonProcess:
         if self._process is None or self._process.ended is not None:
             with (log_folder() / "companion.log").open("ab") as log:
-                self._process = Spoken("badood.jobs.answers", log=log, apart=True)
+                self._process = JsonProcess("badood.jobs.answers", log=log, apart=True)
         return self._process

@@ -3,21 +3,21 @@
 import subprocess
 import sys
 
-from badood.core.processes import Spoken
+from badood.core.processes import JsonProcess
 
 
 def test_it_is_heard_until_it_ends() -> None:
-    process = Spoken("badood.jobs.answers")
+    process = JsonProcess("badood.jobs.answers")
     try:
         for question in ("ping", "nothing of this name"):
-            process.say({"question": question, "arguments": {}})
-        assert process.heard() == {"answer": "here"}
-        assert "nothing of this name" in (process.heard() or {})["error"]
+            process.send({"question": question, "arguments": {}})
+        assert process.receive() == {"answer": "here"}
+        assert "nothing of this name" in (process.receive() or {})["error"]
         assert process.ended is None
     finally:
         process.kill()
-    process.say({"question": "ping", "arguments": {}})
-    assert process.heard() is None
+    process.send({"question": "ping", "arguments": {}})
+    assert process.receive() is None
     assert process.ended == -9
 
 
