@@ -1,5 +1,6 @@
 """Images in: one record type for every source, deterministic splits, safe decoding."""
 
 from badood.core.registry import Registry
+from badood.data.record import Loader
 
-dataset: Registry = Registry("dataset", "badood.data.sets")
+dataset: Registry[Loader] = Registry("dataset", "badood.data.sets")

@@ -1,5 +1,8 @@
 """CIFAR from disk, in whichever form it lies there."""
 
+import pickle
+import tarfile
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -8,10 +11,13 @@ from numpy.typing import NDArray
 
 from badood.core.artefacts import home
 from badood.core.errors import BadInput
+from badood.data.anywhere import parquet_parts
 from badood.data.parquet import read_pixels
-from badood.data.record import ImageSet, from_array
+from badood.data.record import ImageSet, from_array, shown
 
 Half = Literal["first", "second"]
+# what torchvision raises at a damaged download
+_BROKEN = (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError, tarfile.TarError, zlib.error)
 
 
 def read_cifar(name: str, path: Path | None, split: str, half: Half | None) -> ImageSet:
@@ -40,11 +46,13 @@ def read_cifar(name: str, path: Path | None, split: str, half: Half | None) -> I
 
 def _read(name: str, path: Path | None, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
     """(N, 32, 32, 3) RGB, (N,) labels, and class names in label order."""
-    if path is not None and (path.is_file() or any(path.glob("**/*.parquet"))):
+    if path is not None and (parquet_parts(path) or any(path.glob("**/*.parquet"))):
         pixels, labels, classes = read_pixels(path, split, 32)
-        column = "label" if "label" in labels else "fine_label"
+        column = "label" if "label" in classes else "fine_label"
         if column not in classes:
-            raise BadInput(f"{path}: no ClassLabel column 'label' or 'fine_label'; give the parquet files as Hugging Face publishes them.")
+            raise BadInput(
+                f"{shown(path)}: no ClassLabel column 'label' or 'fine_label'; give the parquet files as Hugging Face publishes them."
+            )
         return pixels, labels[column], classes[column]
     return _torchvision(name, path or home() / "data", split)
 
@@ -60,7 +68,7 @@ def _torchvision(name: str, path: Path, split: str) -> tuple[NDArray[np.uint8], 
         except RuntimeError:  # torchvision's word for missing or damaged files
             path.mkdir(parents=True, exist_ok=True)
             raw = kind(path, train=split == "train", download=True)
-    except (OSError, RuntimeError) as error:
+    except _BROKEN as error:
         raise BadInput(
             f"{path} has no {name} and it could not be downloaded either ({error}): put {split}*.parquet (Hugging Face) or the extracted "
             f"{kind.base_folder} there, from {kind.url}, and give the folder with --data."

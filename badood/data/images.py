@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from badood.core.errors import BadInput
-from badood.data.record import Skipped
+from badood.data.record import Skipped, shown
 
 log = logging.getLogger(__name__)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"})
+_JPEG = {".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp"}
+SUFFIXES = frozenset(
+    {*_JPEG, ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".avifs"}
+)
 MAX_PIXELS = 64_000_000  # 8000 x 8000: 192 MB decoded, below Pillow's own alarm
 _DEEP = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
 
@@ -25,8 +28,9 @@ _DEEP = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
 def decode(content: bytes | Path, name: str) -> NDArray[np.uint8]:
     """Pixels of an image file.
 
-    CMYK, palette and grey become RGB, 16-bit is scaled to 8, transparency is laid on white, the EXIF orientation is applied, and of an
-    animation the first frame is taken.
+    CMYK, palette and grey become RGB, transparency is laid on white, the EXIF orientation is applied, and of an animation the first frame
+    is taken. Deep grey values become 8-bit: integers that fit 8 bits are 8-bit values, those that fit 16 are scaled by the range of 16 bits,
+    all others, floating-point ones too, by the image's own extremes.
 
     Args:
         content: the file's bytes, or its path.
@@ -50,7 +54,7 @@ def check(content: bytes | Path, name: str) -> Skipped | None:
     try:
         _decoded(content, name, eighth=True)
     except BadInput as error:
-        return Skipped(name, str(error))
+        return Skipped(shown(name), str(error))
     return None
 
 
@@ -62,6 +66,7 @@ def check_files(files: Sequence[Path]) -> list[Skipped | None]:
 
 def _decoded(content: bytes | Path, name: str, *, eighth: bool) -> Image.Image:
     """The image as RGB; with `eighth`, a JPEG at an eighth of its size."""
+    name = shown(name)
     try:
         with _open(content, name) as image:
             if eighth:
@@ -76,8 +81,11 @@ def _decoded(content: bytes | Path, name: str, *, eighth: bool) -> Image.Image:
         raise BadInput(f"{name} is not an image of a known format ({', '.join(FORMATS)}); convert or delete it.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInput(f"{name} has more than the {MAX_PIXELS:,} px that are read: scale it down.") from error
+    except MemoryError:
+        raise
     except Exception as error:  # a broken file makes Pillow raise nearly anything: OSError, SyntaxError, struct.error, IndexError, ...
-        raise BadInput(f"{name} cannot be decoded ({error or type(error).__name__}); restore or delete it.") from error
+        why = shown(str(error) or type(error).__name__)
+        raise BadInput(f"{name} cannot be decoded ({why}); restore or delete it.") from error
 
 
 def _open(content: bytes | Path, name: str) -> Image.Image:
@@ -103,9 +111,12 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(values: NDArray) -> NDArray[np.uint8]:
-    """Grey values of more than 8 bits: 16-bit integers by their range, others by their own extremes."""
+    """Grey values as 8-bit ones, as `decode` says; an image of one value beyond 16 bits keeps it as far as 8 bits go."""
     if values.dtype.kind in "ui" and values.min() >= 0 and values.max() < 2**16:
-        return (values.astype(np.uint32) >> 8).astype(np.uint8)
+        shift = 0 if values.max() < 2**8 else 8
+        return (values.astype(np.uint32) >> shift).astype(np.uint8)
     finite = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
     low, high = finite.min(), finite.max()
+    if low == high:
+        return np.clip(finite, 0, 255).astype(np.uint8)
     return ((finite - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)

@@ -1,91 +1,117 @@
 """Parquet in the Hugging Face layout: an `Image` column of {bytes, path}, a `ClassLabel` column, names in the schema's metadata."""
 
-import json
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from badood.core.errors import BadInput
+from badood.data.anywhere import parquet_parts
 from badood.data.images import check, decode
-from badood.data.record import ImageSet, Skipped
-
-_OPEN_GROUPS = 4  # row groups kept in memory; reading goes mostly forward
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a parquet file are meant.
-
-    Attributes:
-        image: column of {bytes, path} structs, or of plain bytes.
-        label: integer or string column; none = all rows are of one class.
-        classes: names in label order, where the schema has them.
-    """
-
-    image: str
-    label: str | None
-    classes: tuple[str, ...] | None
+from badood.data.named_splits import parts_for
+from badood.data.parquet_rows import EncodedRows, beside, read_labels
+from badood.data.parquet_schema import Columns, agreed_columns, class_names, find_columns, read_schema
+from badood.data.record import ImageSet, Skipped, bounded, shown
+from badood.data.walk import Passed
 
 
 def split_files(path: Path, split: str) -> tuple[list[Path], bool]:
     """The parquet files to read for a split, in order of name.
 
     Returns:
-        files: `train*.parquet`, or `test*.parquet` or else `validation*.parquet`, in the folder or in its `data` folder; a single file, or
-            files of other names, as they are.
+        files: those whose names (or folders' names) tell the split, or else, for "test", validation; a single file, or files of other
+            names, as they are. Where they are looked for: `badood.data.anywhere.parquet_parts`.
         divided: whether their names tell the splits apart.
 
     Raises:
         BadInput: no parquet file, or none of this split.
     """
-    if path.is_file():
-        return [path], False
-    for folder in (path, path / "data"):
-        by_split = {name: sorted(folder.glob(f"{name}*.parquet")) for name in ("train", "test", "validation")}
-        if any(by_split.values()):
-            files = by_split[split] or (by_split["validation"] if split == "test" else [])
-            if files:
-                return files, True
-            raise BadInput(f"{folder} has parquet files but no {split}*.parquet; add it, or give one file as the path.")
-        if any_name := sorted(folder.glob("*.parquet")):
-            return any_name, False
-    raise BadInput(f"{path} has no parquet file; give one, or a folder with train*.parquet and test*.parquet.")
+    parts = parquet_parts(path)
+    if not parts:
+        raise BadInput(f"{shown(path)} has no parquet file; give one, or a folder with train*.parquet and test*.parquet.")
+    if set(parts) == {None}:
+        return parts[None], False
+    for part in parts_for(split):
+        if part in parts:
+            return parts[part], True
+    there = ", ".join(f"{files[0].name}" for files in parts.values())
+    raise BadInput(f"{shown(path)} has parquet files ({shown(there)}) but no {split}*.parquet; add it, or give one file as the path.")
 
 
-def read_parquet(files: list[Path], name: str, *, image: str | None = None, label: str | None = None) -> ImageSet:
-    """Images of one or more parquet files, decoded on demand; unreadable ones are left out and reported.
+def unread_files(path: Path) -> tuple[Skipped, ...]:
+    """Parquet files of a divided set whose names tell no split."""
+    passed = Passed()
+    parts = parquet_parts(path)
+    for file in parts[None] if len(parts) > 1 and None in parts else []:
+        passed.add(
+            "no split", file, "its name tells no split (train, test, validation) as those beside it do; rename it, or give it as the path."
+        )
+    return passed.entries()
+
+
+def read_parquet(files: Sequence[Path], name: str, *, image: str | None = None, label: str | None = None) -> ImageSet:
+    """Images of one or more parquet files, decoded on demand.
+
+    Left out and counted in `skipped`: rows without a label, and rows whose image is unreadable, or is named by a path that is absolute or
+    leads out of the parquet file's folder.
 
     Args:
         files: the files, of one schema.
         name: of the set.
-        image: name of the image column; none = found by the schema.
-        label: name of the label column; none = found by the schema.
+        image: name of the image column; none = found by the schema. It holds encoded images, or paths of files beside the parquet file.
+        label: name of the label column; none = found by the schema. Integers without names are of the classes that occur, in ascending
+            order; texts of those that occur, in alphabetical order.
 
     Raises:
-        BadInput: not parquet, no image column, or no readable image.
+        BadInput: a file is not parquet or differs from the first in columns or class names, no image column, labels that are neither whole
+            numbers nor texts, or no readable image with a label.
     """
-    columns = find_columns(files[0], image, label)
-    rows = _Rows(files, columns.image)
-    skipped: list[Skipped | None] = [check(rows.content(row), rows.name(row)) for row in range(len(rows))]
-    good = np.array([row for row, entry in enumerate(skipped) if entry is None], dtype=np.int64)
+    columns = agreed_columns(files, image, label)
+    rows = EncodedRows(files, columns.image)
+    values, known = (
+        read_labels(files, columns.label) if columns.label else (np.zeros(len(rows), dtype=np.int64), np.ones(len(rows), dtype=bool))
+    )
+    if not known.any():
+        what = f"no row with a label in column {columns.label!r}; name another with params.label" if len(known) else "no row; restore it"
+        raise BadInput(f"{shown(files[0])} has {what}.")
+    faults = {int(row): _fault(rows, int(row)) for row in np.flatnonzero(known)}
+    good = np.array([row for row, fault in faults.items() if fault is None], dtype=np.int64)
+    bad = [fault for fault in faults.values() if fault is not None]
     if not len(good):
-        raise BadInput(f"{files[0]} has no readable image in column {columns.image!r}; the first fault: {_first(skipped)}")
-    labels, classes = _labels(files, columns)
-    every = ImageSet(
-        name=name,
+        raise BadInput(f"{shown(files[0])} has no readable image in column {columns.image!r}; the first fault: {bad[0].reason}")
+    labels, classes = _classes(values[good], columns, files[0])
+    unlabelled = Passed()
+    for row in np.flatnonzero(~known):
+        unlabelled.add("no label", rows.name(int(row)), f"no label in column {columns.label!r}; give it one.")
+    return ImageSet(
+        name=shown(name),
         classes=classes,
         labels=labels,
-        read=lambda row: decode(rows.content(row), rows.name(row)),
-        ids=tuple(rows.name(row) for row in range(len(rows))),
-        skipped=tuple(entry for entry in skipped if entry is not None),
+        read=lambda row: decode(rows.content(int(good[row])), rows.name(int(good[row]))),
+        ids=tuple(rows.name(int(row)) for row in good),
+        skipped=bounded([*bad, *unlabelled.entries()]),
     )
-    return every.take(good) if len(good) < len(rows) else every
+
+
+def named_files(path: Path, image: str | None = None) -> list[Path]:
+    """Image files that rows of the parquet files name instead of holding the images; none of those that lead elsewhere.
+
+    Only the paths are read.
+
+    Raises:
+        BadInput: no parquet file, or a broken one.
+    """
+    found: dict[Path, None] = {}
+    for file in (file for files in parquet_parts(path).values() for file in files):
+        rows = EncodedRows([file], find_columns(file, image, None).image)
+        for value in rows.paths():
+            try:
+                found[beside(file, value, file.name)] = None
+            except BadInput:  # not read either
+                continue
+    return list(found)
 
 
 def read_pixels(path: Path, split: str, size: int) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]], dict[str, tuple[str, ...]]]:
@@ -93,17 +119,18 @@ def read_pixels(path: Path, split: str, size: int) -> tuple[NDArray[np.uint8], d
 
     Returns:
         pixels: (N, size, size, 3) uint8 RGB.
-        labels: (N,) int64 for every integer column.
+        labels: (N,) int64 for every `ClassLabel` column, positions in its names.
         classes: names for every `ClassLabel` column.
 
     Raises:
-        BadInput: no files of the split, no image column, or an image is unreadable or of another size.
+        BadInput: no files of the split, no image column, an image is unreadable or of another size, or a label is missing or has
+            no name.
     """
     files, divided = split_files(path, split)
     if not divided:
-        raise BadInput(f"{path}: the names do not tell train from test; expected a folder with train*.parquet and test*.parquet.")
-    image = find_columns(files[0], None, None).image
-    rows = _Rows(files, image)
+        raise BadInput(f"{shown(path)}: the names do not tell train from test; expected a folder with train*.parquet and test*.parquet.")
+    columns = agreed_columns(files, None, None)
+    rows = EncodedRows(files, columns.image)
     pixels = np.empty((len(rows), size, size, 3), dtype=np.uint8)
     for row in range(len(rows)):
         one = decode(rows.content(row), rows.name(row))
@@ -112,105 +139,45 @@ def read_pixels(path: Path, split: str, size: int) -> tuple[NDArray[np.uint8], d
                 f"{rows.name(row)} is {one.shape[1]} x {one.shape[0]} px; this set has {size} x {size}: use the data set `parquet`."
             )
         pixels[row] = one
-    schema = pq.read_schema(files[0])
-    whole = [field.name for field in schema if pa.types.is_integer(field.type)]
-    labels = {name: np.concatenate([_column(file, name).to_numpy() for file in files]).astype(np.int64) for name in whole}
-    return pixels, labels, {name: names for name, names in _class_names(schema).items() if names}
+    schema = read_schema(files[0])
+    names = {name: names for name, names in class_names(schema, files[0]).items() if names and pa.types.is_integer(schema.field(name).type)}
+    return pixels, {name: _all_labels(files, name, len(names[name])) for name in names}, names
 
 
-def find_columns(file: Path, image: str | None, label: str | None) -> Columns:
-    """The image and label column of a file, by the given names, else by the Hugging Face metadata, else by type and usual name.
-
-    Raises:
-        BadInput: the file is not parquet, or has no such column.
-    """
+def _fault(rows: EncodedRows, row: int) -> Skipped | None:
+    """Why the image of a row cannot be used; a broken parquet file is an error instead."""
+    value = rows.value(row)
     try:
-        schema = pq.read_schema(file)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise BadInput(f"{file} is not a readable parquet file ({error}); restore it.") from error
-    images = [field.name for field in schema if _holds_images(field, schema)]
-    if image is None and not images:
-        raise BadInput(
-            f"{file} has no image column (columns: {', '.join(schema.names)}); expected a struct {{bytes, path}} or binary column: "
-            "write it with Hugging Face `datasets`, or name the column with params.image."
-        )
-    for name in filter(None, (image, label)):
-        if name not in schema.names:
-            raise BadInput(f"{file} has no column {name!r}; it has {', '.join(schema.names)}.")
-    names = _class_names(schema)
-    usual = [name for name in ("label", "labels", "fine_label", "class") if name in schema.names]
-    label = label or next(iter([*names, *usual]), None)
-    return Columns(image or images[0], label, names.get(label) if label else None)
+        return check(rows.located(row, value), rows.name(row))
+    except BadInput as error:
+        return Skipped(rows.name(row), str(error))
 
 
-def _holds_images(field: pa.Field, schema: pa.Schema) -> bool:
-    if _features(schema).get(field.name, {}).get("_type") == "Image":
-        return True
-    if pa.types.is_struct(field.type):
-        return "bytes" in [inner.name for inner in field.type]
-    return bool(pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type))
-
-
-def _features(schema: pa.Schema) -> dict[str, Any]:
-    """The features that Hugging Face `datasets` writes beside the columns."""
-    content = (schema.metadata or {}).get(b"huggingface")
-    features = json.loads(content).get("info", {}).get("features", {}) if content else {}
-    return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
-
-
-def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
-    found = {name: feature for name, feature in _features(schema).items() if feature.get("_type") == "ClassLabel" and name in schema.names}
-    return {name: tuple(feature.get("names") or ()) for name, feature in found.items()}
-
-
-def _labels(files: list[Path], columns: Columns) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Labels and class names; without a label column every row is of the one class "unlabelled"."""
+def _classes(values: NDArray, columns: Columns, file: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels as positions in the class names; without a label column there is the one class "unlabelled"."""
     if columns.label is None:
-        return np.zeros(sum(pq.read_metadata(file).num_rows for file in files), dtype=np.int64), ("unlabelled",)
-    values = np.concatenate([_column(file, columns.label).to_numpy() for file in files])
-    if values.dtype.kind in "iu":
-        if values.min() < 0:
-            raise BadInput(f"{files[0]}: column {columns.label!r} has the label {values.min()} (unlabelled rows); name another split.")
-        return values.astype(np.int64), columns.classes or tuple(map(str, range(int(values.max()) + 1)))
-    names, labels = np.unique(values.astype(str), return_inverse=True)
-    return labels.astype(np.int64), tuple(map(str, names))
+        return values, ("unlabelled",)
+    if values.dtype.kind != "i":
+        names, labels = np.unique(values.astype(str), return_inverse=True)
+        return labels.astype(np.int64), tuple(map(shown, names))
+    if values.min() < 0:
+        raise BadInput(f"{shown(file)}: column {columns.label!r} has the label {values.min()} (unlabelled rows); name another split.")
+    if columns.classes:
+        if values.max() >= len(columns.classes):
+            raise BadInput(
+                f"{shown(file)}: column {columns.label!r} has the label {values.max()}, but its metadata names {len(columns.classes)} classes "
+                "(0 upwards); write names for all."
+            )
+        return values, columns.classes
+    numbers, labels = np.unique(values, return_inverse=True)
+    return labels.astype(np.int64), tuple(map(str, numbers))
 
 
-def _column(file: Path, name: str) -> Any:
-    return pq.read_table(file, columns=[name])[name]
-
-
-def _first(skipped: list[Skipped | None]) -> str:
-    return next((entry.reason for entry in skipped if entry is not None), "it has no rows")
-
-
-class _Rows:
-    """Encoded images of several files by row number; only the row groups in use are in memory."""
-
-    def __init__(self, files: list[Path], column: str) -> None:
-        self._files = [pq.ParquetFile(file) for file in files]
-        self._names = [file.name for file in files]
-        self._column = column
-        groups = [(file, group) for file, opened in enumerate(self._files) for group in range(opened.num_row_groups)]
-        self._groups = groups
-        sizes = [self._files[file].metadata.row_group(group).num_rows for file, group in groups]
-        self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-        self._group = lru_cache(maxsize=_OPEN_GROUPS)(self._read_group)
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def name(self, row: int) -> str:
-        """File and row within the set, for people."""
-        group = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return f"{self._names[self._groups[group][0]]}#{row}"
-
-    def content(self, row: int) -> bytes:
-        """The encoded image of a row; empty where it is null."""
-        group = int(np.searchsorted(self._starts, row, side="right")) - 1
-        value = self._group(group)[row - int(self._starts[group])].as_py()
-        return (value.get("bytes") if isinstance(value, dict) else value) or b""
-
-    def _read_group(self, group: int) -> Any:
-        file, inner = self._groups[group]
-        return self._files[file].read_row_group(inner, columns=[self._column])[self._column]
+def _all_labels(files: Sequence[Path], column: str, classes: int) -> NDArray[np.int64]:
+    """(N,) labels of a column that has one in every row, in 0 ... `classes` - 1."""
+    values, known = read_labels(files, column)
+    if not known.all() or (len(values) and not (values.min() >= 0 and values.max() < classes)):
+        raise BadInput(
+            f"{shown(files[0])}: column {column!r} has rows without a label of the {classes} classes; use the data set `parquet`."
+        )
+    return values

@@ -1,6 +1,8 @@
 """One record type for all images."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,17 +14,61 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_MOST_NAMED = 1000  # entries that are named one by one; the rest of a kind is counted only
+
+
 @dataclass(frozen=True)
 class Skipped:
-    """An image that could not be used.
+    """Something that was passed over: an image that could not be used, or several things for one reason.
 
     Attributes:
-        path: the file, or file and row.
+        path: the file, or file and row; of several, the first.
         reason: what is wrong with it and what to do.
+        count: how many this stands for.
+        kind: the reason in a word or two, to count by: "unreadable", "no image file", "hidden", "broken link", "no label", ...
     """
 
     path: str
     reason: str
+    count: int = 1
+    kind: str = "unreadable"
+
+
+def counted(skipped: Iterable[Skipped]) -> dict[str, int]:
+    """How many things were passed over, by kind, in order of their first appearance."""
+    found: Counter[str] = Counter()
+    for entry in skipped:
+        found[entry.kind] += entry.count
+    return dict(found)
+
+
+def bounded(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
+    """The entries, but of each kind no more than a thousand one by one: the last of them counts the others too."""
+    kept: dict[str, list[Skipped]] = {}
+    for entry in skipped:
+        same = kept.setdefault(entry.kind, [])
+        if len(same) < _MOST_NAMED:
+            same.append(entry)
+        else:
+            same[-1] = replace(same[-1], count=same[-1].count + entry.count)
+    return tuple(entry for same in kept.values() for entry in same)
+
+
+def shown(name: object) -> str:
+    """A name as text that every file format and UTF-8 terminal takes: what is not UTF-8 in it becomes U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", str(name))
+
+
+def distinct(names: Iterable[object]) -> tuple[str, ...]:
+    """`shown` of every name; names that look the same only then are told apart by " (2)", " (3)", ..."""
+    found: dict[str, None] = {}
+    for name in names:
+        text, number = shown(name), 1
+        while text in found:
+            number += 1
+            text = f"{shown(name)} ({number})"
+        found[text] = None
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -35,7 +81,7 @@ class ImageSet:
         labels: (N,) int64.
         read: row -> (H, W, 3) uint8 RGB.
         ids: (N,) strings that name the images for people: a path, or set and row number.
-        skipped: images that were left out, and why.
+        skipped: what was left out, and why; at most some thousand entries.
         levels: named (N,) arrays of ground truth that only rendered sets have, such as "semantic" and "covariate".
     """
 
@@ -114,4 +160,7 @@ def concatenate(name: str, sets: Sequence[ImageSet]) -> ImageSet:
 
 
 Loader = Callable[..., ImageSet]
-"""What a registered data set is: (path: Path | None, split: "train" | "test", **params) -> ImageSet."""
+"""What a registered data set is: (path, split: "train" | "test", *, parameters) -> ImageSet.
+
+The annotation of `path` says what it takes: `Path` has to be given and to exist, `Path | None` need not.
+"""

@@ -1,55 +1,168 @@
 """From a setting to images: sources resolved, limited, and split into training and validation."""
 
+import errno
+import hashlib
+import inspect
 import logging
-from collections.abc import Sequence
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from badood.config import NamedSource, Source
-from badood.core.errors import BadInput
+from badood.core.errors import BadConfig, BadInput
 from badood.data import dataset
 from badood.data.holdout import held_out
-from badood.data.record import ImageSet
+from badood.data.record import ImageSet, Loader, counted, shown
+from badood.data.walk import Passed, expanded, there, walk
 
 log = logging.getLogger(__name__)
 
 
 def load(source: Source, base: Path | None) -> ImageSet:
-    """The images a source names.
+    """The images a source names; what was left out is named in the log, counted by kind.
 
     Args:
         source: data set, path, split, limit, params.
         base: where a relative path starts; none = the working directory.
 
     Raises:
-        BadInput: unknown data set, a parameter it does not take, or files it cannot use.
+        BadConfig: unknown data set, or a parameter it does not take.
+        BadInput: files it cannot use.
     """
-    path = _resolve(source, base)
+    check_source(source, base)
+    path = resolved(source, base)
     try:
-        images: ImageSet = dataset[source.dataset](path, source.split, **source.params)
-    except TypeError as error:
-        if "argument" not in str(error):
+        images = dataset[source.dataset](path, source.split, **source.params)
+    except (OSError, UnicodeError) as error:  # the readers tell more; this is for the rest, and for readers of other packages
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise BadInput(f"data set {source.dataset!r} does not take params {source.params!r}: {error}") from error
+        raise BadInput(f"{shown(path)} cannot be read as {source.dataset!r} ({shown(error)}); check the files there.") from error
     if not len(images):
-        raise BadInput(f"{images.name} has no image ({path or source.dataset}); check path, split and params.")
-    if images.skipped:
-        log.warning("%s: %d images left out; the first: %s", images.name, len(images.skipped), images.skipped[0].reason)
+        raise BadInput(f"{images.name} has no image ({shown(path or source.dataset)}); check path, split and params.")
+    _tell(images)
     return images if source.limit is None else images.take(_spread(images.labels, source.limit))
 
 
 def load_optional(sources: Sequence[NamedSource], base: Path | None) -> list[ImageSet]:
-    """`load` of every source, under the sources' names; optional ones whose path is not there are left out with a notice."""
+    """`load` of every source, under the sources' names; optional ones whose path is not there are left out with a notice.
+
+    Raises:
+        BadInput: as `load`; or two sources have one name.
+    """
+    check_distinct(sources)
     found = []
     for source in sources:
-        path = _resolve(source, base)
-        if source.optional and path is not None and not path.exists():
-            log.warning("%s is left out: %s does not exist", source.name, path)
+        path = resolved(source, base)
+        if source.optional and path is not None and not there(path):
+            log.warning("%s is left out: %s does not exist", source.name, shown(path))
             continue
         found.append(load(source, base).named(source.name))
     return found
+
+
+def check_distinct(sources: Sequence[NamedSource]) -> None:
+    """Whether every source has a name of its own; nothing is read.
+
+    Raises:
+        BadInput: two have the same, so that tables would show one of them only; names both.
+    """
+    seen: dict[str, NamedSource] = {}
+    for source in sources:
+        other = seen.setdefault(_same(source.name), source)
+        if other is not source:
+            both = " and ".join(shown(each.path or f"{each.dataset} {each.params}") for each in (other, source))
+            raise BadInput(f"two sources are called {source.name!r}: {both}; tables know sets by name, so give each its own.")
+
+
+def check_source(source: Source, base: Path | None) -> None:
+    """Whether a source can be loaded, as far as is known without opening a file; quick.
+
+    Raises:
+        BadConfig: unknown data set, or a parameter it does not take, needs, or cannot take with this value; lists those it takes.
+        BadInput: no path where one is needed, nothing there, or a path that settings cannot hold.
+    """
+    reader = dataset[source.dataset]
+    hints = get_type_hints(reader)
+    _check_params(source, reader, hints)
+    path = resolved(source, base)
+    if path is not None and shown(path) != str(path):
+        raise BadInput(f"{shown(path)}: the folder's or file's own name is not UTF-8, so that settings cannot hold it; rename it.")
+    if hints.get("path") is Path:
+        if path is None:
+            raise BadInput(f"the data set {source.dataset!r} needs a path: give it with --data or in the source's `path`.")
+        if not there(path):
+            raise BadInput(f"{path} does not exist, so {source.dataset!r} is not a folder or file to read; check the path.")
+
+
+def fingerprint(source: Source, base: Path | None) -> str:
+    """A key of the files that a source reads, without decoding any: it changes when one is added, removed, renamed or written.
+
+    It is made of names below the path, sizes and times of writing, so it stays when the folder is moved. Links are followed; hidden
+    files, which no reader takes, do not count. Values of `params` that are paths count too, and so do the images beside parquet files
+    that hold paths only.
+
+    Args:
+        source, base: as in `load`.
+
+    Returns:
+        32 hexadecimal digits; "" where no path is given or nothing is there: rendered sets read no file.
+    """
+    path = resolved(source, base)
+    if path is None or not there(path):
+        return ""
+    others = [expanded(value) for value in source.params.values() if isinstance(value, str) and value]
+    digest = hashlib.sha256()
+    for each in [path, *(each for each in others if there(each))]:
+        for line in _traces(each):
+            digest.update(line)
+    for file in _named_beside(path, source.params.get("image")) if source.dataset == "parquet" else []:
+        digest.update(_trace(os.path.relpath(file, path.parent), file))
+    return digest.hexdigest()[:32]
+
+
+def aligned(test: ImageSet, classes: Sequence[str], train_name: str) -> ImageSet:
+    """A test set whose labels are positions in the classes of the training set, found by name.
+
+    Names are compared after Unicode normalisation (NFC): one system writes an accent as part of the letter, another after it. Of several
+    classes of one name the first is the first, and so on.
+
+    Args:
+        test: labelled images; a class that none of them has does not matter.
+        classes: C class names of the training set, in label order. train_name: what errors call it.
+
+    Returns:
+        The same images in the same order, with `classes` as classes.
+
+    Raises:
+        BadInput: a class that training does not know, or unlabelled images beside a labelled training set; names it.
+    """
+    if tuple(test.classes) == tuple(classes):
+        return test
+    place = {name: position for position, name in enumerate(_numbered(classes))}
+    used = np.unique(test.labels)
+    names = _numbered(test.classes)
+    unknown = [test.classes[label] for label in used if names[label] not in place]
+    if unknown == ["unlabelled"] and test.classes == ("unlabelled",):
+        raise BadInput(
+            f"{test.name} has images without labels, but {train_name} has the classes {_some(classes)}: ID test images need the same classes; "
+            "put them into a subfolder, or give them a label, for each class."
+        )
+    if unknown:
+        raise BadInput(
+            f"{test.name}: training does not know the class {', '.join(map(repr, unknown[:9]))}; {train_name} has {_some(classes)}. "
+            "Rename it as in the training set, or remove it: images of other classes are OOD."
+        )
+    positions = np.zeros(len(names), dtype=np.int64)
+    positions[used] = [place[names[label]] for label in used]
+    return replace(test, classes=tuple(classes), labels=positions[test.labels])
 
 
 def split_validation(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
@@ -68,11 +181,91 @@ def split_validation(images: ImageSet, share: float, seed: int) -> tuple[ImageSe
     return images.take(np.flatnonzero(~held)), images.take(np.flatnonzero(held))
 
 
-def _resolve(source: Source, base: Path | None) -> Path | None:
+def resolved(source: Source, base: Path | None) -> Path | None:
     """The source's path; a relative one starts at the folder `base`, or at the folder of the file `base`."""
-    if source.path is None or base is None:
-        return Path(source.path).expanduser() if source.path else None
-    return (base.parent if base.is_file() else base) / Path(source.path).expanduser()
+    if not source.path:
+        return None
+    path = expanded(source.path)
+    return path if base is None else (base.parent if base.is_file() else base) / path
+
+
+def _check_params(source: Source, reader: Loader, hints: Mapping[str, Any]) -> None:
+    """Whether a data set takes a source's parameters: names, and types as annotated."""
+    known = list(inspect.signature(reader).parameters.values())
+    takes = {each.name: each for each in known if each.kind is each.KEYWORD_ONLY}
+    free = any(each.kind is each.VAR_KEYWORD for each in known)
+    listed = ", ".join(takes) or "none"
+    unknown = {name: value for name, value in source.params.items() if name not in takes and not free}
+    if unknown:
+        pairs = ", ".join(f"{name} = {value!r}" for name, value in unknown.items())
+        raise BadConfig(f"data set {source.dataset!r} does not take params {pairs}; its parameters: {listed}.")
+    missing = [name for name, each in takes.items() if each.default is each.empty and name not in source.params]
+    if missing:
+        raise BadConfig(f"data set {source.dataset!r} needs params {', '.join(missing)}; its parameters: {listed}.")
+    for name, value in source.params.items():
+        if name not in hints:
+            continue
+        try:
+            TypeAdapter(hints[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise BadConfig(f"data set {source.dataset!r}: params {name} = {value!r}: {error.errors()[0]['msg']}.") from error
+
+
+def _tell(images: ImageSet) -> None:
+    """What was left out, in one line; hidden files alone are no news."""
+    kinds = counted(images.skipped)
+    if set(kinds) - {"hidden"}:
+        first = next(entry for entry in images.skipped if entry.kind != "hidden")
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+        log.warning("%s: %d left out (%s); the first: %s", images.name, sum(kinds.values()), listed, first.reason)
+
+
+def _traces(path: Path) -> list[bytes]:
+    """`_trace` of a file, or of all files below a folder, sorted by name; also where links lead that are not followed again."""
+    if path.is_file():
+        return [_trace(path.name, path)]
+    passed = Passed()
+    start = len(os.fspath(path)) + 1
+    lines = sorted(_trace(os.fspath(file)[start:], file) for file in walk(path, passed))
+    return [*lines, *(f"{entry.kind} {entry.count}\n".encode() for entry in passed.entries() if entry.kind != "hidden")]
+
+
+def _trace(name: str, file: Path) -> bytes:
+    """A file's name, size in bytes and time of writing in ns; its name only where it is not there."""
+    try:
+        status = file.stat()
+    except OSError:
+        return os.fsencode(name) + b"\0\n"
+    return os.fsencode(name) + b"\0%d\0%d\n" % (status.st_size, status.st_mtime_ns)
+
+
+def _named_beside(path: Path, image: str | None) -> list[Path]:
+    """Images beside parquet files; none where those cannot be read, which `load` tells."""
+    from badood.data.parquet import named_files  # here, because rendered sets need no Arrow
+
+    try:
+        return sorted(named_files(path, image))
+    except BadInput:
+        return []
+
+
+def _same(name: str) -> str:
+    """A name such that equal-looking ones are equal."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Each name as compared, with how many of that name came before."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in map(_same, names):
+        found.append((name, seen[name]))
+        seen[name] += 1
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
 
 
 def _spread(labels: NDArray[np.int64], limit: int) -> NDArray[np.int64]:

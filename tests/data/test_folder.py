@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from badood.core.errors import BadInput
 from badood.data import dataset
+from badood.data.record import counted, distinct, shown
 
 
 def save(file: Path, value: int = 0) -> None:
@@ -66,12 +69,153 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     save(tmp_path / "cat" / "0.png")
     with pytest.raises(BadInput, match=r"'cat' has one usable image \(cat/0.png\)"):
         dataset["folder"](tmp_path, "train")
-    (tmp_path / "dog").mkdir()
-    with pytest.raises(BadInput, match="'dog' has no readable image"):
+    (tmp_path / "cat" / "0.png").write_bytes(b"no image")
+    with pytest.raises(BadInput, match=r"no readable image among 1; the first: .*cat/0\.png"):
         dataset["folder"](tmp_path, "train")
-    (tmp_path / "test").mkdir()
-    with pytest.raises(BadInput, match="has test but no train folder"):
+
+
+@pytest.mark.parametrize(
+    "names", [("Train", "Test"), ("training", "VAL"), ("TRAIN", "dev"), ("training_set", "test_set"), ("Train", "Testing")]
+)
+def test_split_folders_are_known_in_any_case_and_by_their_synonyms(tmp_path: Path, names: tuple[str, str]) -> None:
+    for split, name in zip(("train", "test"), names, strict=True):
+        for kind in "ab":
+            save(tmp_path / name / kind / f"{split}.png")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / ".git" / "train").mkdir(parents=True)
+    for split in ("train", "test"):
+        images = dataset["folder"](tmp_path, split)
+        assert images.classes == ("a", "b")
+        assert images.ids == (f"a/{split}.png", f"b/{split}.png")
+        assert counted(images.skipped) == {"folder without images": 1, "hidden": 1}
+
+
+@pytest.mark.parametrize("names", [("control", "test"), ("control", "train"), ("dev", "valid", "other"), ("exam", "Testing")])
+def test_a_class_may_be_called_like_a_split(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        for number in range(4):
+            save(tmp_path / name / f"{number}.png")
+    assert dataset["folder"](tmp_path, "test", holdout=0).classes == tuple(sorted(names))
+    assert len(dataset["folder"](tmp_path, "train", holdout=0)) == 4 * len(names)
+
+
+def test_split_names_that_are_classes_because_of_another_folder_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("train", "test", "extra"):
+        save(tmp_path / name / "a" / "0.png")
+    assert dataset["folder"](tmp_path, "test", holdout=0).classes == ("extra", "test", "train")
+    assert "test and train are read as classes, because extra lies beside them" in caplog.text
+
+
+def test_a_missing_or_doubtful_split_is_told(tmp_path: Path) -> None:
+    save(tmp_path / "Training" / "a" / "0.png")
+    with pytest.raises(BadInput, match="has Training but no test folder with images"):
+        dataset["folder"](tmp_path, "test")
+    save(tmp_path / "train" / "a" / "0.png")
+    with pytest.raises(BadInput, match="two folders for train, Training and train"):
         dataset["folder"](tmp_path, "train")
+
+
+@pytest.mark.parametrize("around", ["photos", "photos/photos", "a/b/c"])
+def test_a_single_folder_around_all_is_looked_through(tmp_path: Path, around: str) -> None:
+    for name in ("cat", "dog"):
+        for number in range(3):
+            save(tmp_path / around / name / f"{number}.png")
+    (tmp_path / "readme.txt").write_text("hello")
+    (tmp_path / "__MACOSX").mkdir()
+    images = dataset["folder"](tmp_path, "test", holdout=0)
+    assert images.classes == ("cat", "dog")
+    assert len(images) == 6
+    assert counted(images.skipped) == {"hidden": 1, "no image file": 1}
+
+
+def test_a_single_folder_around_splits_is_looked_through(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        save(tmp_path / "set" / split / "cat" / "0.png")
+    assert dataset["folder"](tmp_path, "train").ids == ("cat/0.png",)
+
+
+def test_a_single_class_stays_a_class(tmp_path: Path) -> None:
+    save(tmp_path / "cat" / "0.png")
+    save(tmp_path / "cat" / "indoors" / "1.png")
+    assert dataset["folder"](tmp_path, "test", holdout=0).classes == ("cat",)
+
+
+def test_folders_without_images_are_passed_over_and_counted(tmp_path: Path) -> None:
+    for name in ("a", "c"):
+        save(tmp_path / name / "0.png")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "a.json").write_text("{}")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "broken.png").write_bytes(b"")
+    (tmp_path / "@eaDir" / "0.png").mkdir(parents=True)
+    save(tmp_path / "cover.png")
+    images = dataset["folder"](tmp_path, "test", holdout=0)
+    assert images.classes == ("a", "c")
+    assert images.labels.tolist() == [0, 1]
+    assert counted(images.skipped) == {
+        "unreadable": 1,
+        "hidden": 1,
+        "no image file": 1,
+        "folder without images": 2,
+        "beside the classes": 1,
+    }
+
+
+def test_masses_of_other_files_are_one_entry(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "0.png")
+    for number in range(2000):
+        (tmp_path / "a" / f"{number}.txt").touch()
+        (tmp_path / "a" / f"{number}.Json").touch()
+    images = dataset["folder"](tmp_path, "test", holdout=0)
+    assert sorted(entry.count for entry in images.skipped) == [2000, 2000]
+    assert "1,999 more" in images.skipped[0].reason
+
+
+def test_links_are_followed_alike_at_every_depth_and_loops_end(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / "set" / name / "0.png")
+    save(tmp_path / "elsewhere" / "deep" / "1.png")
+    (tmp_path / "set" / "a" / "more").symlink_to(tmp_path / "set" / "b")
+    (tmp_path / "set" / "b" / "deep").mkdir()
+    (tmp_path / "set" / "b" / "deep" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "deep" / "up").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "a" / "loop").symlink_to(tmp_path / "set" / "a")
+    (tmp_path / "set" / "a" / "root").symlink_to(tmp_path)
+    (tmp_path / "set" / "a" / "itself.png").symlink_to("itself.png")
+    (tmp_path / "set" / "b" / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "set" / "c").symlink_to(tmp_path / "elsewhere")
+    images = dataset["folder"](tmp_path / "set", "test", holdout=0)
+    assert images.classes == ("a", "b", "c")
+    assert images.ids == ("a/0.png", "a/more/0.png", "a/more/deep/link/deep/1.png", "b/0.png", "b/deep/link/deep/1.png", "c/deep/1.png")
+    assert counted(images.skipped) == {"broken link": 3, "link met before": 5}
+
+
+def test_the_usual_suffixes_of_jpeg_are_read(tmp_path: Path) -> None:
+    for suffix in ("jfif", "jpe", "JPEG", "pjpeg"):
+        save(tmp_path / "a" / "0.jpg")
+        (tmp_path / "a" / "0.jpg").rename(tmp_path / "a" / f"1.{suffix}")
+    assert len(dataset["folder"](tmp_path, "test", holdout=0)) == 4
+
+
+def test_names_that_are_not_utf8_are_shown_with_replacement_characters(tmp_path: Path) -> None:
+    for name in ("caf\udce9", "caf\udce8", "tea"):
+        save(tmp_path / name / "0.png", 7)
+        save(tmp_path / name / "\udcff.png", 8)
+        (tmp_path / name / "\udcfe.png").write_bytes(b"broken")
+    images = dataset["folder"](tmp_path, "test", holdout=0)
+    assert images.classes == ("caf\ufffd", "caf\ufffd (2)", "tea")
+    assert len(set(images.ids)) == len(images) == 6
+    assert [int(images.read(row)[0, 0, 0]) for row in range(6)] == [7, 8] * 3
+    "".join([*images.classes, *images.ids, *(entry.path + entry.reason for entry in images.skipped)]).encode()
+
+
+@given(st.lists(st.text(st.characters(categories=["L", "N", "Cs"]), max_size=3), max_size=8))
+def test_distinct_names_are_distinct_text(names: list[str]) -> None:
+    found = distinct(names)
+    assert len(set(found)) == len(found) == len(names)
+    "".join(found).encode()
+    if len(set(names)) == len(names) and all(name == shown(name) for name in names):
+        assert found == tuple(names)
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -98,3 +242,22 @@ def test_synis_finds_the_images_where_the_benchmark_puts_them(tmp_path: Path) ->
         dataset["synis"](lists, "test")
     save(tmp_path / "data" / "SynIS" / "cov_0_sem_0" / "a.png")
     assert len(dataset["synis"](lists, "test")) == 1
+
+
+@pytest.mark.parametrize("line", ["/etc/passwd.png", "../out.png"])
+def test_synis_lists_that_lead_elsewhere_are_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "cov_0_sem_0.txt").write_text(f"{line}\n")
+    with pytest.raises(BadInput, match="leads out of the images' folder"):
+        dataset["synis"](tmp_path, "test")
+    (tmp_path / "cov_0_sem_0.txt").write_bytes(b"caf\xe9.png\n")
+    with pytest.raises(BadInput, match=r"cov_0_sem_0\.txt is not a readable UTF-8 text"):
+        dataset["synis"](tmp_path, "test")
+
+
+def test_a_synis_cell_without_a_readable_image_is_told(tmp_path: Path) -> None:
+    for cell in ("cov_0_sem_0", "cov_0_sem_1"):
+        save(tmp_path / cell / "a.png")
+        (tmp_path / f"{cell}.txt").write_text(f"./{cell}/a.png\n")
+    (tmp_path / "cov_0_sem_1" / "a.png").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"cell cov_0_sem_1 has no readable image.*is empty"):
+        dataset["synis"](tmp_path, "test")

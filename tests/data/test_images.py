@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from badood.core.errors import BadInput
@@ -64,6 +65,26 @@ def test_sixteen_bits_are_scaled_by_their_range() -> None:
 
 def test_a_dark_sixteen_bit_image_stays_dark() -> None:
     assert decode(encoded(Image.fromarray(np.full((4, 4), 512, np.uint16)), "PNG"), "x").max() == 2
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_integers_that_fit_eight_bits_are_eight_bit_values(kind: type) -> None:
+    values = np.arange(256, dtype=kind).reshape(16, 16)
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(values), "TIFF"), "x")[..., 0], values)
+
+
+@given(hnp.arrays(np.int32, (3, 4), elements=st.integers(-(2**31), 2**31 - 1)), st.sampled_from([8, 16, 31]))
+def test_deep_grey_keeps_the_order_of_its_values(values: np.ndarray, bits: int) -> None:
+    values = values if bits == 31 else values % 2**bits
+    grey = decode(encoded(Image.fromarray(values), "TIFF"), "x")[..., 0]
+    order = np.argsort(values, axis=None, kind="stable")
+    assert (np.diff(grey.ravel()[order].astype(int)) >= 0).all()
+    if values.min() >= 0 and values.max() < 256:
+        np.testing.assert_array_equal(grey, values)
+
+
+def test_a_grey_image_of_one_value_keeps_it() -> None:
+    assert (decode(encoded(Image.fromarray(np.full((4, 4), 127.0, np.float32)), "TIFF"), "x") == 127).all()
 
 
 def test_floating_point_tiff_is_stretched_over_the_range() -> None:

@@ -1,21 +1,23 @@
 """SynIS, the synthetic part of the IS-OOD benchmark."""
 
 import re
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePath
 
 import numpy as np
 
 from badood.core.errors import BadInput
 from badood.data import dataset
 from badood.data.folder import image_files
-from badood.data.record import ImageSet
+from badood.data.record import ImageSet, shown
+from badood.data.walk import name_of
 
 LEVELS = 8
 _LIST = re.compile(r"cov_(\d+)_sem_(\d+)\.txt")
 
 
 @dataset("synis")
-def synis(path: Path | None, split: str, *, images: str | None = None) -> ImageSet:
+def synis(path: Path, split: str, *, images: str | None = None) -> ImageSet:
     """Images at 8 semantic x 8 covariate shift levels; a class for each cell. Source: Long et al. 2024, as published.
 
     Args:
@@ -26,24 +28,19 @@ def synis(path: Path | None, split: str, *, images: str | None = None) -> ImageS
     Raises:
         BadInput: no list files, a level above 7, or listed images that are not there.
     """
-    if path is None or not path.is_dir():
-        raise BadInput(f"the data set `synis` needs the folder of its list files cov_0_sem_0.txt ... cov_7_sem_7.txt; got {path}.")
+    if not path.is_dir():
+        raise BadInput(f"the data set `synis` needs the folder of its list files cov_0_sem_0.txt ... cov_7_sem_7.txt; got {shown(path)}.")
     cells = _cells(path)
     listed = {cell: _lines(file) for cell, file in cells.items()}
     root = _root(path, images, next(iter(listed.values()))[0])
     files = [[root / line for line in lines] for lines in listed.values()]
     names = [f"cov_{covariate}_sem_{semantic}" for semantic, covariate in cells]
-    found = image_files(path.name, root, names, files)
+    found = image_files(name_of(path), root, names, files)
+    lost = sorted(set(range(len(names))) - set(found.labels.tolist()))
+    if lost:
+        raise BadInput(f"{shown(root)}: the cell {names[lost[0]]} has no readable image; the first fault: {found.skipped[0].reason}")
     levels = np.array(list(cells), dtype=np.float64)[found.labels]
-    return ImageSet(
-        name=found.name,
-        classes=found.classes,
-        labels=found.labels,
-        read=found.read,
-        ids=found.ids,
-        skipped=found.skipped,
-        levels={"semantic": levels[:, 0], "covariate": levels[:, 1]},
-    )
+    return replace(found, levels={"semantic": levels[:, 0], "covariate": levels[:, 1]})
 
 
 def _cells(path: Path) -> dict[tuple[int, int], Path]:
@@ -60,9 +57,20 @@ def _cells(path: Path) -> dict[tuple[int, int], Path]:
 
 
 def _lines(file: Path) -> list[str]:
-    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    """The paths a list file names.
+
+    Raises:
+        BadInput: it cannot be read, lists nothing, or a path that leads out of the images' folder.
+    """
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeError) as error:
+        raise BadInput(f"{shown(file)} is not a readable UTF-8 text ({shown(error)}); restore it.") from error
     if not lines:
-        raise BadInput(f"{file} lists no image; restore it or delete it.")
+        raise BadInput(f"{shown(file)} lists no image; restore it or delete it.")
+    away = [line for line in lines if PurePath(line).is_absolute() or ".." in PurePath(line).parts]
+    if away:
+        raise BadInput(f"{shown(file)} lists {away[0]!r}, which leads out of the images' folder; list paths that start in it.")
     return lines
 
 
