@@ -15,6 +15,7 @@ from badood.core.errors import BadConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Deviation = Annotated[float, Field(gt=0, le=10)]
 Params = dict[str, Any]
 
 
@@ -198,9 +199,34 @@ class Decode(Settings):
 class Detector(Training):
     """Energy-regularised classifier. Paper sec. 3.4."""
 
-    backbone: str = Field("resnet34", description="timm model name.")
+    mode: Literal["scratch", "tuned", "as-is"] = Field(
+        "scratch",
+        description="scratch: random weights, trained as in the paper; tuned: the given weights, trained a little further with ID images and "
+        "outliers; as-is: the given weights, never trained.",
+    )
+    weights: str | None = Field(
+        None,
+        description="Given weights, for tuned and as-is: a file, a folder as timm pushes it to a hub, or a name to fetch: "
+        "timm:resnet18.a1_in1k, hf_hub:owner/name, torchvision:resnet50.",
+    )
+    expected_accuracy: Share | None = Field(
+        None, description="ID accuracy of the given weights; a run in which they stay 0.05 or more below stops. none = it stops near chance."
+    )
+    backbone: str = Field(
+        "resnet34",
+        description="timm model name, or one of resnet20-cifar, wideresnet40_2, openood/resnet18_32x32, torchvision/resnet50, ...; "
+        "auto = network and input size that the given weights have.",
+    )
     backbone_params: Params = Field({}, description="Arguments for the backbone.")
-    image_size: int = Field(ge=8, le=1024, description="Input height and width in px.")
+    image_size: int = Field(ge=8, le=1024, description="Input height and width in px; other images are resized.")
+    mean: tuple[float, float, float] | None = Field(
+        None, description="What normalisation subtracts from RGB in [0, 1]; none = as the given weights say, else ImageNet's."
+    )
+    std: tuple[Deviation, Deviation, Deviation] | None = Field(
+        None, description="What normalisation divides RGB by; none = as the given weights say, else ImageNet's."
+    )
+    tuned_epochs: float = Field(1.0, gt=0, le=1000, description="Passes over the ID images when given weights are tuned, in place of epochs.")
+    tuned_lr: float = Field(0.001, gt=0, le=10, description="Peak learning rate when given weights are tuned, in place of lr. Liu et al. 2020.")
     beta: float = Field(2.0, ge=0, le=1000, description="Weight of the uncertainty loss. Paper eq. 5.")
     outlier_share: float = Field(1.0, gt=0, le=8, description="Outliers a step, per ID image of the batch.")
     rebuilt_share: Share = Field(

@@ -9,6 +9,15 @@ from torch import Tensor, nn
 from badood.detect.energy_loss import energy
 
 
+class Images(Protocol):
+    """Images that need not lie in memory; a tensor is one, too."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor:
+        """(n,) int64 rows on the CPU -> (n, 3, H, W) uint8."""
+
+
 class Network(Protocol):
     """What a scorer that runs the network again may ask of it."""
 
@@ -42,7 +51,7 @@ class Activations:
         features: (N, D), pooled; `head` makes the logits from them.
         head: the linear layer.
         phi: (N,) phi(E) of eq. 4; None for networks that were not trained with it.
-        images: (N, 3, H, W), for scorers that run the network again; None where they are not at hand.
+        images: N of (3, H, W), for scorers that run the network again; a reference, never a copy. None where they are not at hand.
         network: the network itself; None with `images`.
     """
 
@@ -50,7 +59,7 @@ class Activations:
     features: Tensor
     head: nn.Linear
     phi: Tensor | None = None
-    images: Tensor | None = None
+    images: Images | None = None
     network: Network | None = None
 
     def __len__(self) -> int:

@@ -1,8 +1,7 @@
-"""The detector: a timm backbone, a linear head, and phi. Paper sec. 3.4."""
+"""The detector: a backbone of any family, a linear head, and phi. Paper sec. 3.4."""
 
 from pathlib import Path
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,10 +10,16 @@ from badood import config
 from badood.core import weights
 from badood.core.errors import BadConfig
 from badood.detect.activations import Activations
+from badood.detect.backbones.base import family_of
 from badood.detect.energy_loss import energy, make_phi
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+"""ImageNet's, of RGB in [0, 1]."""
+AUTO = "auto"
+"""As `detector.backbone`: whatever made the given weights."""
+
+Channels = tuple[float, float, float]
 
 
 class Head(nn.Module):
@@ -45,39 +50,41 @@ class Detector(nn.Module):
     """Classifier whose energy E(x) tells how far an image is from the ID data.
 
     Args:
-        cfg: its settings.
+        cfg: its settings; a backbone that is "auto" must have been found by `given.settled`.
         classes: number of ID classes, C.
 
     Raises:
-        BadConfig: timm has no such backbone or refuses its arguments.
+        BadConfig: no family has such a backbone, or it refuses its arguments.
     """
 
     mean: Tensor
     std: Tensor
+    pixel_std: Channels
+    """Standard deviation by which `prepare` divides each colour channel."""
 
     def __init__(self, cfg: config.Detector, classes: int) -> None:
         super().__init__()
         self.image_size = cfg.image_size
-        try:
-            self.backbone = timm.create_model(cfg.backbone, pretrained=False, num_classes=0, **cfg.backbone_params)
-        except (RuntimeError, TypeError) as error:
+        if cfg.backbone == AUTO:
             raise BadConfig(
-                f"detector.backbone {cfg.backbone!r} with {cfg.backbone_params} is not a timm model ({error}); see timm.list_models()."
-            ) from error
-        self.head = Head(self.backbone.num_features, classes, cfg)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+                "detector.backbone = auto takes the network of detector.weights: set those, and detector.mode to tuned or as-is."
+            )
+        self.family = family_of(cfg.backbone)
+        self.backbone = self.family.make(cfg.backbone, cfg.backbone_params)
+        self.head = Head(self.family.width(self.backbone), classes, cfg)
+        self.normalise_by(cfg.mean or MEAN, cfg.std or STD)
+
+    def normalise_by(self, mean: Channels, std: Channels) -> None:
+        """Have `prepare` subtract `mean` and divide by `std`, of RGB in [0, 1]."""
+        self.pixel_std = std
+        device = next(self.head.parameters()).device
+        self.register_buffer("mean", torch.tensor(mean, device=device).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std, device=device).view(1, 3, 1, 1), persistent=False)
 
     @property
     def stages(self) -> tuple[nn.Module, nn.Module]:
         """The last two stages of the backbone."""
-        before, last = [self.backbone.get_submodule(entry["module"]) for entry in self.backbone.feature_info][-2:]
-        return before, last
-
-    @property
-    def pixel_std(self) -> tuple[float, float, float]:
-        """Standard deviation by which `prepare` divides each colour channel."""
-        return STD
+        return self.family.stages(self.backbone)
 
     def prepare(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8, or float in [0, 1] -> normalised float input of the backbone's size."""

@@ -1,4 +1,4 @@
-"""Train the detector: all its weights, or its head alone on frozen features. Paper sec. 3.4; DESIGN item 9."""
+"""Train the detector: all its weights from a random or a given start, or its head alone on frozen features. Paper sec. 3.4; DESIGN item 9."""
 
 import copy
 from pathlib import Path
@@ -10,11 +10,11 @@ from torchvision.transforms.v2.functional import resize
 
 from badood import config
 from badood.core.compute import Compute
-from badood.core.errors import BadInput, TrainingDiverged
+from badood.core.errors import BadConfig, BadInput, TrainingDiverged
 from badood.core.progress import Progress
 from badood.core.seeds import derive_seed
 from badood.core.training import fit
-from badood.detect.activations import Activations
+from badood.detect.activations import Activations, Images
 from badood.detect.augment import augmented
 from badood.detect.backbone import Detector, Head
 from badood.detect.energy_loss import energy, rank_correlation, uncertainty_loss
@@ -26,21 +26,24 @@ REPORT_ROWS = 2000
 def train_full(
     images: Tensor,
     labels: Tensor,
-    outliers: Tensor,
+    outliers: Images,
     cfg: config.Detector,
     classes: int,
     *,
     compute: Compute,
+    start: Detector | None = None,
     rebuilt: Tensor | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Detector, dict[str, float]]:
-    """Train a detector from scratch, eq. 5.
+    """Train a detector by eq. 5.
 
     Args:
         images: (N, 3, H, W) uint8 ID images.
         labels: (N,) int64 in [0, classes).
-        outliers: (M, 3, H, W) uint8; each step draws `cfg.outlier_share` of them per ID image, with replacement.
+        outliers: M of (3, H, W) uint8, read as they are drawn; each step draws `cfg.outlier_share` of them per ID image, with replacement.
+        start: the detector whose backbone and linear layer training starts from, for `cfg.tuned_epochs` at `cfg.tuned_lr`; it is left as it
+            is, and its phi plays no part. None = random weights, for `cfg.epochs` at `cfg.lr`.
         rebuilt: (N, 3, H, W) uint8, the tokenizer's reconstruction of each ID image; it takes the image's place in `cfg.rebuilt_share` of the
             draws. None = never.
         checkpoint: see `core.training.fit`.
@@ -55,8 +58,13 @@ def train_full(
     """
     _check(len(images), len(outliers))
     torch.manual_seed(derive_seed(cfg.seed, "detector"))
-    detector = compute.place(Detector(cfg, classes))
-    images, outliers = _no_larger(images, cfg.image_size), _no_larger(outliers, cfg.image_size)
+    detector = Detector(cfg, classes)
+    if start is not None:
+        detector.backbone.load_state_dict(start.backbone.state_dict())
+        detector.head.linear.load_state_dict(start.head.linear.state_dict())
+        cfg = cfg.model_copy(update={"epochs": cfg.tuned_epochs, "lr": cfg.tuned_lr})
+    detector = compute.place(detector)
+    images = _no_larger(images, cfg.image_size)
     rebuilt = None if rebuilt is None else _no_larger(rebuilt, cfg.image_size)
 
     def loss(rows: Tensor, _share_done: float) -> Tensor:
@@ -65,14 +73,59 @@ def train_full(
         if rebuilt is not None:
             swapped = torch.rand(n) < cfg.rebuilt_share
             known[swapped] = rebuilt[rows[swapped]]
-        parts = (known, outliers[torch.randint(len(outliers), (max(2, round(cfg.outlier_share * n)),))])
+        drawn = torch.randint(len(outliers), (max(2, round(cfg.outlier_share * n)),))
+        parts = (known, _no_larger(outliers[drawn], cfg.image_size))
         logits = detector(compute.put(torch.cat([augmented(part) for part in parts]))).float()
         return _objective(detector.head, logits, compute.put(labels[rows]), cfg.beta)
 
     trained = fit(detector, loss, len(images), cfg, compute=compute, checkpoint=checkpoint, stage="detector", progress=progress)
     detector.load_state_dict(trained)
-    known, odd = (score(detector, some[:REPORT_ROWS], compute).energy for some in (images, outliers))
-    return detector.eval(), {"rank_correlation": rank_correlation(known, odd)}
+    return detector.eval(), ordering(detector, images, outliers, compute)
+
+
+def ordering(detector: Detector, images: Images, outliers: Images, compute: Compute) -> dict[str, float]:
+    """The report of a detector: rank_correlation of E with the outlier label, in [-1, 1], on the first rows of each."""
+    parts = (some[torch.arange(min(len(some), REPORT_ROWS))] for some in (images, outliers))
+    known, odd = (score(detector, _no_larger(part, detector.image_size), compute).energy for part in parts)
+    return {"rank_correlation": rank_correlation(known, odd)}
+
+
+def make_detector(
+    images: Tensor,
+    labels: Tensor,
+    outliers: Images,
+    cfg: config.Detector,
+    classes: int,
+    *,
+    compute: Compute,
+    start: Detector | None = None,
+    rebuilt: Tensor | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Detector, dict[str, float]]:
+    """The detector that `cfg.mode` asks for: from scratch, tuned from `start`, or `start` itself.
+
+    Args:
+        start: the detector of the given weights (`given.start_detector`), the same one for every retrain; None where mode is scratch.
+        others: see `train_full`.
+
+    Returns:
+        As `train_full`.
+
+    Raises:
+        BadConfig: mode needs given weights and there are none, or has no use for them.
+        BadInput, TrainingDiverged: see `train_full`.
+    """
+    if (start is None) != (cfg.mode == "scratch"):
+        raise BadConfig(
+            f"detector.mode is {cfg.mode}, which {'needs' if start is None else 'has no use for'} given weights; set detector.mode."
+        )
+    if cfg.mode == "as-is" and start is not None:
+        return compute.place(copy.deepcopy(start)).eval(), ordering(start, images, outliers, compute)
+    return train_full(
+        images, labels, outliers, cfg, classes,
+        compute=compute, start=start, rebuilt=rebuilt, checkpoint=checkpoint, progress=progress,
+    )  # fmt: skip
 
 
 def train_head(detector: Detector, id_features: Tensor, labels: Tensor, outlier_features: Tensor, cfg: config.Detector) -> Head:
@@ -116,19 +169,23 @@ def train_head(detector: Detector, id_features: Tensor, labels: Tensor, outlier_
 
 
 @torch.no_grad()
-def score(detector: Detector, images: Tensor, compute: Compute, *, progress: Progress | None = None) -> Activations:
+def score(detector: Detector, images: Images, compute: Compute, *, progress: Progress | None = None) -> Activations:
     """One pass of the detector over images, for all scorers.
 
     Args:
-        images: (N, 3, H, W) uint8.
+        images: N of (3, H, W) uint8, read batch by batch.
 
     Returns:
-        Activations on the CPU in float32; the logits are the head's in full precision.
+        Activations on the CPU in float32; the logits are the head's in full precision. Their `images` are those given, not read again.
     """
     detector.eval()
     # a backbone holds a few dozen maps of the input's size at a time
     batch = compute.batch_size(64 * 4 * 3 * detector.image_size**2, SCORE_BATCH)
-    features = compute.map(lambda x: detector.features(detector.prepare(x)), images, batch, stage="score", progress=progress)
+
+    def seen_rows(rows: Tensor) -> Tensor:
+        return detector.features(detector.prepare(compute.put(images[rows.cpu()])))
+
+    features = compute.map(seen_rows, torch.arange(len(images)), batch, stage="score", progress=progress)
     features = features.clone()  # an inference tensor may not take part in what scorers learn by gradients
     head = copy.deepcopy(detector.head).cpu()
     seen = head.see(features)
@@ -136,7 +193,7 @@ def score(detector: Detector, images: Tensor, compute: Compute, *, progress: Pro
 
 
 def _no_larger(images: Tensor, side: int) -> Tensor:
-    """(N, 3, H, W) uint8 shrunk to the detector's input once, rather than at every step; smaller ones stay as they are."""
+    """(N, 3, H, W) uint8 shrunk to the detector's input; smaller ones stay as they are. An image is the same in any batch."""
     return images if max(images.shape[-2:]) <= side else resize(images, [side, side], antialias=True)
 
 

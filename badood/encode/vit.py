@@ -82,10 +82,10 @@ _MISSPELT = {
 }
 
 
-_TRAINING_ONLY = ("module.momentum_encoder.", "module.predictor.")
+_TRAINING_ONLY = ("momentum_encoder.", "predictor.")
 
 
-def load_published(encoder: nn.Module, state: Mapping[str, Tensor], source: Path | str, prefix: str = "module.base_encoder.") -> None:
+def load_published(encoder: nn.Module, state: Mapping[str, Tensor], source: Path | str, prefix: str = "base_encoder.") -> None:
     """Copy a published state dict into an encoder of `backbone` and `head`.
 
     The momentum encoder and the predictor, which only training needs, are left out. Four names that the released ViT-L
@@ -94,7 +94,7 @@ def load_published(encoder: nn.Module, state: Mapping[str, Tensor], source: Path
     Raises:
         BadWeights: names or shapes differ.
     """
-    found = {_repaired(name): tensor for name, tensor in state.items() if not name.startswith(_TRAINING_ONLY)}
+    found = {_repaired(name): tensor for name, tensor in weights.unprefixed(dict(state)).items() if not name.startswith(_TRAINING_ONLY)}
     published = {own: prefix + own.removeprefix("backbone.") for own in encoder.state_dict()}
     weights.check(found, {published[own]: tensor for own, tensor in encoder.state_dict().items()}, source, "MoCo-v3's encoder")
     encoder.load_state_dict({own: found[name] for own, name in published.items()})

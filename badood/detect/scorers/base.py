@@ -12,7 +12,7 @@ from torch import Tensor
 
 from badood.core.errors import BadConfig, BadInput
 from badood.core.registry import Registry
-from badood.detect.activations import Activations, Network
+from badood.detect.activations import Activations, Images, Network
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Reshaping(Scorer):
         return EnergyBased.score(self.logits(seen))
 
 
-def network_of(seen: Activations, scorer: Scorer) -> tuple[Network, Tensor]:
+def network_of(seen: Activations, scorer: Scorer) -> tuple[Network, Images]:
     """The network and the images of activations, for a scorer that runs the network again.
 
     Raises:
@@ -85,14 +85,15 @@ def network_of(seen: Activations, scorer: Scorer) -> tuple[Network, Tensor]:
     return seen.network, seen.images
 
 
-def in_batches(function: Callable[[Tensor], Tensor], network: Network, images: Tensor) -> Tensor:
+def in_batches(function: Callable[[Tensor], Tensor], network: Network, images: Images) -> Tensor:
     """`function` of the network's input, batch after batch, results on the CPU; in float32, for gradients of the input.
 
     Args:
         function: normalised (B, 3, h, w) input on the network's device -> (B, ...).
     """
     device = next(network.parameters()).device
-    return torch.cat([function(network.prepare(batch.to(device))).detach().cpu() for batch in torch.split(images, BATCH)])
+    batches = torch.split(torch.arange(len(images)), BATCH)
+    return torch.cat([function(network.prepare(images[rows].to(device))).detach().cpu() for rows in batches])
 
 
 def linear(seen: Activations) -> tuple[Tensor, Tensor]:

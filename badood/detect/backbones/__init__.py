@@ -1,0 +1,1 @@
+"""Networks that see an image as features: one family a file, found by being here."""
