@@ -1,10 +1,14 @@
 """A selection of outliers for other tools: image folder, parquet for Hugging Face `datasets`, CSV of the scores."""
 
 import io
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as parquet
@@ -15,6 +19,31 @@ from badood.core.errors import BadInput
 from badood.explore.queries import Filters, Outliers
 
 _BATCH = 256
+
+Kind = Literal["folder", "parquet", "csv", "report"]
+
+SUFFIXES: dict[str, Kind] = {"": "folder", ".parquet": "parquet", ".csv": "csv", ".html": "report", ".htm": "report"}
+"""What is written to a name of each ending."""
+
+_LONGEST = 200
+"""Bytes of a folder's name; file systems take 255."""
+
+
+def kind_of(path: Path) -> Kind:
+    """What to write to a path, by the ending of its name; without one, or where it is a number, an image folder.
+
+    Raises:
+        BadInput: the ending says something else.
+    """
+    ending = path.suffix.lower()
+    if ending[1:].isdigit():
+        return "folder"
+    if ending not in SUFFIXES:
+        known = ", ".join(f"{name} ({kind})" for name, kind in SUFFIXES.items() if name and name != ".htm")
+        raise BadInput(
+            f"{path} ends in {path.suffix}, which says not what to write: end it in {known}, give --as, or leave the ending away."
+        )
+    return SUFFIXES[ending]
 
 
 def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None) -> Path:
@@ -33,7 +62,7 @@ def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None) 
 
 
 def export_folder(outliers: Outliers, out: Path, ids: Sequence[int] | None = None) -> Path:
-    """An image folder: `<anchor_class>/<outlier_id>.png`, and `metadata.csv` with a column file_name, as `datasets` reads it.
+    """An image folder: `<anchor_class>/<outlier_id>.png`, of outliers without an anchor `<source>/<outlier_id>.png`, and `metadata.csv` with a column file_name, as `datasets` reads it.
 
     Args:
         out: folder that does not exist yet. ids: as for `export_csv`.
@@ -42,9 +71,20 @@ def export_folder(outliers: Outliers, out: Path, ids: Sequence[int] | None = Non
     if out.exists():
         raise BadInput(f"{out} exists already; give a folder that is not there yet.")
     table = outliers.table(_selected(ids))
-    table.insert(0, "file_name", [f"{_folder_name(str(row.anchor_class))}/{row.outlier_id}.png" for row in table.itertuples()])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with disk_errors(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as hidden:
+    # by all classes of the run, so that a class has the same folder whatever is selected
+    folders = folder_names(_groups(outliers.table()))
+    names = [f"{folders[group]}/{number}.png" for group, number in zip(_groups(table), table["outlier_id"], strict=True)]
+    table.insert(0, "file_name", names)
+    with disk_errors(out):
+        target = Path(os.path.realpath(out)) if out.is_symlink() else out
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fill(target, table, outliers)
+    return out
+
+
+def _fill(out: Path, table: pd.DataFrame, outliers: Outliers) -> None:
+    """Write the images and `metadata.csv` into a hidden folder, which gets its name when it is whole."""
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export.", suffix=".deleted") as hidden:
         part = Path(hidden) / "export"
         part.mkdir()
         for first in range(0, len(table), _BATCH):
@@ -54,7 +94,6 @@ def export_folder(outliers: Outliers, out: Path, ids: Sequence[int] | None = Non
                 _write_png(part / name, data)
         table.to_csv(part / "metadata.csv", index=False)
         part.rename(out)
-    return out
 
 
 def export_parquet(outliers: Outliers, out: Path, ids: Sequence[int] | None = None) -> Path:
@@ -94,9 +133,35 @@ def _check(outliers: Outliers, ids: Sequence[int] | None) -> None:
         raise BadInput(f"the selection names {wanted:,} outliers and {outliers.path} has {found:,} of them; select again in this run.")
 
 
-def _folder_name(name: str) -> str:
-    """A class name as a folder: no separators, no leading dot."""
-    return "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in name).strip() or "_"
+def _groups(table: pd.DataFrame) -> list[str]:
+    """The anchor's class of each outlier; where it has none its source."""
+    sources = table["source"] if "source" in table else pd.Series("outliers", index=table.index)
+    classes = table.get("anchor_class", sources)
+    return classes.where(classes.notna(), sources).astype(str).tolist()
+
+
+def folder_names(classes: Iterable[str]) -> dict[str, str]:
+    """A folder for each class: no separators, no leading dot, and no two alike, not even for a system that tells no case apart.
+
+    A class whose name is a folder's already keeps it; of others that would share one, the later get a number.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in sorted(set(classes), key=lambda name: (_plain(name) != name, name)):
+        plain, number = _plain(name), 1
+        folder = plain
+        while (sort := unicodedata.normalize("NFKC", folder).casefold()) in taken:
+            number += 1
+            folder = f"{plain}-{number}"
+        taken.add(sort)
+        names[name] = folder
+    return names
+
+
+def _plain(name: str) -> str:
+    """Letters, digits, spaces, - and _ of a name; the rest as _."""
+    plain = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in name)
+    return plain.encode()[:_LONGEST].decode(errors="ignore").strip() or "_"
 
 
 def _write_png(path: Path, data: bytes) -> None:

@@ -3,8 +3,10 @@
 import base64
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -12,6 +14,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from badood.core.artefacts import atomic_file
+from badood.evaluate.metrics import FPR95_OPENOOD
 from badood.explore import figures
 from badood.explore.finished import METRICS, Finished
 from badood.explore.notebook import show_outliers
@@ -38,9 +41,9 @@ def write_report(found: Finished, out: Path, band: tuple[float, float] | None = 
     """Write the report of a finished run.
 
     Args:
-        out: the HTML file. band: lo and hi of id_confidence to show; None = the run's own setting.
+        out: the HTML file. band: lo and hi of id_confidence to show; None = the run's own band, whatever unit it was given in.
     """
-    band = band or (found.run.cfg.filter.lo, found.run.cfg.filter.hi)
+    band = band or found.starting_band
     record = found.run.record
     facts = {
         "preset": found.run.cfg.preset,
@@ -56,13 +59,23 @@ def write_report(found: Finished, out: Path, band: tuple[float, float] | None = 
     page = _page().render(
         title=f"Bad-OOD run {found.run.id}",
         facts=facts,
+        notices=_notices(record),
         sections=[_plain(section) for section in sections(found, band)],
         settings=json.dumps(record["config"], indent=2),
         plotly=get_plotlyjs(),
     )
     with atomic_file(out) as part:
-        part.write_text(page, encoding="utf-8")
+        # a path in the settings may hold bytes that are no text
+        part.write_text(page, encoding="utf-8", errors="backslashreplace")
     return out
+
+
+def _notices(record: Mapping[str, Any]) -> list[str]:
+    """What the run itself said to its user: advice, and what it left out."""
+    advice, skipped = record.get("advice") or [], record.get("skipped") or []
+    notices = [advice] if isinstance(advice, str) else [str(entry) for entry in advice]
+    left_out = [skipped] if isinstance(skipped, str) else [str(entry) for entry in skipped]
+    return notices + ([f"Left out, as its files are missing: {', '.join(left_out)}."] if left_out else [])
 
 
 def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
@@ -82,7 +95,7 @@ def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
         Section("Types", "What CLIP names in the outliers, before and after the band.", figure=figures.ood_types(found.types(*band))),
         Section(
             "Filters compared",
-            "Every row is a detector retrained from scratch on what the filter keeps, on test data.",
+            "Every row is a detector retrained on what the filter keeps, on test data. FPR95: share of OOD accepted as ID where 95 % of ID is.",
             figure=figures.filter_table(filters),
             table=_percent(filters),
         ),
@@ -107,7 +120,7 @@ def _examples(found: Finished, heading: str, filters: Filters, *, descending: bo
 def _percent(table: pd.DataFrame) -> pd.DataFrame:
     """Fractions of metrics as percent with two digits."""
     shown = table.copy()
-    for name in (*METRICS, "overlap"):
+    for name in (*METRICS, FPR95_OPENOOD, "overlap"):
         if name in shown:
             shown[name] = [f"{100 * value:.2f} %" for value in shown[name]]
     return shown

@@ -1,21 +1,39 @@
 """Exports hold exactly the selection, and other tools read them."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import datasets
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from badood.core.errors import BadInput
-from badood.explore.export import export_csv, export_folder, export_parquet
+from badood.explore.export import export_csv, export_folder, export_parquet, kind_of
 from badood.explore.queries import Filters, Outliers
 
 
 @pytest.fixture
 def outliers(outliers_file: Path) -> Outliers:
     return Outliers(outliers_file)
+
+
+@pytest.fixture
+def outliers_of(outliers_file: Path, tmp_path: Path) -> Callable[..., Outliers]:
+    """Outliers whose anchors are of these classes in turn."""
+
+    def make(classes: list[str | None]) -> Outliers:
+        table = pq.read_table(outliers_file).slice(0, 60)
+        column = pa.array([classes[row % len(classes)] for row in range(len(table))])
+        pq.write_table(table.set_column(table.column_names.index("anchor_class"), "anchor_class", column), tmp_path / "named.parquet")
+        return Outliers(tmp_path / "named.parquet")
+
+    return make
 
 
 def test_csv_holds_the_selection_without_images(outliers: Outliers, tmp_path: Path) -> None:
@@ -37,6 +55,54 @@ def test_folder_is_an_image_folder_for_datasets(outliers: Outliers, tmp_path: Pa
     assert sorted(loaded["outlier_id"]) == [5, 17, 250]
     with pytest.raises(BadInput, match="exists already"):
         export_folder(outliers, folder)
+
+
+def test_different_classes_have_different_folders(outliers_of: Callable[..., Outliers], tmp_path: Path) -> None:
+    names = ["a:b", "a_b", "A_B", "日本 語", "кот", "line\nbreak", "../up", ".hidden", "", "ж" * 200]
+    outliers = outliers_of(names)
+    folder = export_folder(outliers, tmp_path / "out")
+    table = pd.read_csv(folder / "metadata.csv", keep_default_na=False)
+    shown = {Path(row.file_name).parent.name.casefold(): row.anchor_class for row in table.itertuples()}
+    assert len(shown) == len(names)
+    assert shown["a_b"] in ("a_b", "A_B"), "a name that is a folder's already stays"
+    assert sorted(path.parent.parent for path in folder.rglob("*.png")) == [folder] * len(table)
+    some = outliers.ids(Filters(anchor_class=("a:b",))).tolist()
+    alone = pd.read_csv(export_folder(outliers, tmp_path / "some", some) / "metadata.csv")
+    assert set(alone["file_name"]) <= set(table["file_name"]), "a class has the same folder whatever is selected"
+
+
+def test_outliers_without_a_class_stand_under_their_source(outliers_of: Callable[..., Outliers], tmp_path: Path) -> None:
+    folder = export_folder(outliers_of(["cat", None]), tmp_path / "out")
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["cat", "outliers"]
+
+
+def test_links_are_followed_and_pipes_written_to(outliers: Outliers, tmp_path: Path) -> None:
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to("elsewhere.csv")
+    export_csv(outliers, link, [5, 17])
+    assert link.is_symlink()
+    assert len(pd.read_csv(tmp_path / "elsewhere.csv")) == 2
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as thread:
+        told = thread.submit(pd.read_csv, pipe)
+        export_csv(outliers, pipe, [5, 17])
+        assert sorted(told.result(30)["outlier_id"]) == [5, 17]
+    for export in (export_csv, export_parquet):
+        with pytest.raises(BadInput, match="is a folder"):
+            export(outliers, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("out.parquet", "parquet"), ("out.CSV", "csv"), ("a.b.html", "report"), ("out", "folder"), ("run.2", "folder"), (".hidden", "folder")],
+)
+def test_the_ending_says_what_is_written(name: str, kind: str) -> None:
+    assert kind_of(Path("somewhere.csv") / name) == kind
+
+
+def test_an_ending_that_says_nothing_is_named() -> None:
+    with pytest.raises(BadInput, match=r"ends in \.pdf.*\.parquet \(parquet\)"):
+        kind_of(Path("out.pdf"))
 
 
 def test_parquet_is_read_by_datasets_with_its_images(outliers: Outliers, tmp_path: Path) -> None:

@@ -19,6 +19,18 @@ def test_report_is_one_file_with_everything_in_it(found: Finished, tmp_path: Pat
     assert '"preset": "miniworld"' in text.replace("&#34;", '"')
 
 
+def test_the_default_band_is_the_runs_own_in_confidence(found: Finished, tmp_path: Path) -> None:
+    lo, hi = found.starting_band
+    assert f"{lo:g} to {hi:g} in id_confidence" in write_report(found, tmp_path / "report.html").read_text()
+
+
+def test_the_runs_advice_is_shown(found: Finished, tmp_path: Path) -> None:
+    found.run.note(advice="1,200 images are few: raise detector.epochs <to 60>.", skipped=["far"])
+    text = write_report(found, tmp_path / "report.html", (0.3, 0.5)).read_text()
+    assert "raise detector.epochs &lt;to 60&gt;" in text
+    assert "files are missing: far" in text
+
+
 def test_a_band_that_keeps_nothing_is_said_so(found: Finished, tmp_path: Path) -> None:
     parts = {section.heading: section for section in sections(found, (2.0, 3.0))}
     assert parts["Examples from the band"].image is None

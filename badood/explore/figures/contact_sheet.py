@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from badood.core.errors import BadInput
+from badood.explore.figures.lettering import lettering
 from badood.explore.figures.style import TYPE_COLOURS, mark_text
 
 _BORDER = 4
@@ -67,7 +68,8 @@ def _tile(data: bytes, confidence: float | None, kind: str | None, cell: int) ->
 
 
 def _caption(sheet: Image.Image, text: str, corner: tuple[int, int], width: int) -> None:
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    draw = ImageDraw.Draw(sheet)
+    text, font = lettering(text, 12)
     while text and draw.textlength(text, font=font) > width:
         text = text[:-2] + "…" if len(text) > 2 else ""
     draw.text((corner[0] + width // 2, corner[1] + 2), text, font=font, anchor="mt", fill="#7c7f86")
