@@ -31,6 +31,7 @@ _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 async def lifespan(app: object) -> AsyncIterator[None]:
     """A worker is there as long as the dashboard is; one that still works when the dashboard ends finishes its job."""
     ensure_worker()
+    asking.warm()
     yield
     asking.close()
     dismiss_worker()

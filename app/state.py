@@ -1,5 +1,6 @@
 """What a visitor looks at: run, band and selection. In the URL where a link should reproduce it. The only file that touches the session."""
 
+import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,6 +66,20 @@ def run_id() -> str | None:
 def pick_run(chosen: str) -> None:
     """Look at a run."""
     st.session_state["run"] = st.query_params["run"] = chosen
+    _leave_other_runs(chosen)
+
+
+def _leave_other_runs(run: str) -> None:
+    """What was picked in, opened in or said of another run is gone: the same number is another outlier here.
+
+    A visitor's first run leaves nothing: a link may name an outlier and a page of it.
+    """
+    if st.session_state.setdefault("seen run", run) == run:
+        return
+    st.session_state["seen run"] = run
+    forget("selected_ids", "suggestion", "page")
+    for name in ("outlier", "page"):
+        st.query_params.pop(name, None)
 
 
 def current() -> Finished | None:
@@ -73,11 +88,13 @@ def current() -> Finished | None:
     if chosen is None:
         return None
     try:
-        return opened(chosen)
+        found = opened(chosen)
     except BadInput:  # a link to a run that was deleted
         st.session_state.pop("run", None)
         st.query_params.pop("run", None)
         return None
+    _leave_other_runs(chosen)
+    return found
 
 
 def keep_in_url(found: Finished) -> None:
@@ -130,7 +147,7 @@ def slider_turn() -> int:
 
 def visitor() -> str:
     """A name for this visitor's session."""
-    return st.session_state.setdefault("visitor", str(id(st.session_state)))
+    return st.session_state.setdefault("visitor", uuid.uuid4().hex)
 
 
 def who() -> str:

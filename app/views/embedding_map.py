@@ -71,8 +71,9 @@ def _selected(found: Finished, points, selection) -> None:  # type: ignore[no-un
     if not loops:
         st.caption("Nothing is selected. Drag on the map to draw a loop; double-click to clear it.")
         return
-    ids = tuple(int(number) for xs, ys in loops for number in inside(points, xs, ys))
-    st.subheader(f"{len(ids):,} outliers inside the loop")
+    # loops may overlap
+    ids = tuple(sorted({int(number) for xs, ys in loops for number in inside(points, xs, ys)}))
+    st.subheader(f"{len(ids):,} outliers inside the {'loop' if len(loops) == 1 else 'loops'}")
     if not ids:
         return
     filters = Filters(outlier_id=ids)

@@ -56,7 +56,10 @@ def _head(name: str, facts: str, at: datetime.datetime, shown: str) -> None:
 
 
 def _card(run: Run, job: Job | None) -> None:
-    record = run.record
+    try:
+        record = run.record
+    except BadInput:  # deleted in another window since the runs were listed
+        return
     is_open = job is not None and job.state in jobs.OPEN
     shown = job.state if job is not None and (is_open or record["state"] != "done") else record["state"]
     about, figures, actions = st.columns([3, 4, 1.7], vertical_alignment="center", gap="medium")
@@ -89,7 +92,7 @@ def _stages(run: Run) -> None:
     """The stages that are done; looks again while a job runs."""
     try:
         done = [f":green[:material/check:] {name} {entry['wall_seconds']:,.0f} s" for name, entry in run.record["stages"].items()]
-    except FileNotFoundError:  # deleted in another window
+    except BadInput:  # deleted in another window
         return
     st.caption(" · ".join(done) or "No stage is done yet.")
 

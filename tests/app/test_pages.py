@@ -1,5 +1,6 @@
 """Runs and outliers on a small real run, without a browser."""
 
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.uploads import kept_upload
+from badood.config import Config, Settings, load_config
 from badood.core.artefacts import home
 from badood.core.errors import BadInput
 from badood.explore.finished import Finished
@@ -73,10 +76,48 @@ def test_the_form_hands_in_a_run_with_its_settings(worker: None) -> None:
 
 def test_a_setting_out_of_range_is_named(worker: None) -> None:
     test = shown("runs")
-    test.number_input(key="miniworld detector.beta").set_value(-1.0).run()
+    test.text_input(key="miniworld detector.clip").set_value("-1").run()
     test.button(key="start run").click().run()
-    assert "detector.beta" in test.error[0].value
+    assert "detector.clip" in test.error[0].value
     assert not jobs.listed(open_database())
+
+
+def test_every_setting_has_a_field_with_the_configs_limits(worker: None) -> None:
+    test = shown("runs")
+    cfg = load_config("miniworld")
+    settings = {name for name in Config.model_fields if not isinstance(getattr(cfg, name), Settings)} - {"preset"}
+    for section in set(Config.model_fields) - settings - {"preset"}:
+        settings |= {f"{section}.{name}" for name in type(getattr(cfg, section)).model_fields}
+    elsewhere = {"synthesise.count", "synthesise.scales", "detector.epochs"}
+    kinds = ("number_input", "text_input", "text_area", "selectbox", "checkbox")
+    keys = {str(widget.key) for kind in kinds for widget in test.get(kind)}
+    assert {f"miniworld {name}" for name in settings - elsewhere} <= keys
+    for name, limits in {
+        "detector.beta": (0, 1000),
+        "filter.lo": (0, 1),
+        "decode.steps": (1, None),
+        "synthesise.score_renoise": (1, 999),
+    }.items():
+        field = test.number_input(key=f"miniworld {name}")
+        assert (field.min, field.max) == limits, name
+
+
+def test_what_is_left_alone_in_the_form_changes_nothing(worker: None) -> None:
+    test = shown("runs")
+    test.button(key="start run").click().run()
+    assert not test.exception
+    (job,) = jobs.listed(open_database(), kinds=["run"])
+    assert job.arguments["config"] == load_config("miniworld").model_dump(mode="json")
+
+
+def test_a_setting_written_as_yaml_reaches_the_run(worker: None) -> None:
+    test = shown("runs")
+    field = test.text_area(key="miniworld data.ood")
+    sets = yaml.safe_load(field.value)
+    field.set_value(yaml.safe_dump(sets[:1], default_flow_style=True)).run()
+    test.button(key="start run").click().run()
+    (job,) = jobs.listed(open_database(), kinds=["run"])
+    assert [entry["name"] for entry in job.arguments["config"]["data"]["ood"]] == [sets[0]["name"]]
 
 
 def test_own_images_replace_both_splits(worker: None, tmp_path: Path) -> None:
@@ -174,6 +215,23 @@ def png() -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def test_an_upload_is_read_through_once_however_often_the_page_is_drawn(worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest, read = hashlib.file_digest, []
+
+    def counted(*arguments: Any) -> Any:
+        read.append(arguments)
+        return digest(*arguments)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    test = shown("runs")
+    test.selectbox(key="data source").set_value("Upload a zip").run()
+    test.file_uploader(key="data archive").set_value(("photos.zip", archive({"cats/a.png": png()}).getvalue(), "application/zip")).run()
+    test.run()
+    assert not test.exception
+    assert not test.button(key="start run").disabled
+    assert len(read) == 1
 
 
 def test_an_upload_keeps_images_only() -> None:
