@@ -20,7 +20,8 @@ def advanced_settings(cfg: Config) -> list[str]:
     """Draw a field for every other setting, a tab for each section in the path's order; overrides for those that were changed."""
     fields, general = type(cfg).model_fields, "general"
     sections = [name for name in fields if isinstance(getattr(cfg, name), Settings)]
-    tabs = dict(zip([general, *sections], st.tabs([name.capitalize() for name in (general, *sections)]), strict=True))
+    labels = ["General", *(type(getattr(cfg, name)).__name__ for name in sections)]
+    tabs = dict(zip([general, *sections], st.tabs(labels), strict=True))
     with tabs[general]:
         overrides = _fields(cfg.preset, cfg, {name: field for name, field in fields.items() if name not in sections})
     for name in sections:
