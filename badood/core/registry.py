@@ -116,7 +116,9 @@ class Registry(Mapping[str, T]):
         fields = _parameters(entry)
         takes = f"Its parameters: {', '.join(fields)}." if fields else "It has no parameters."
         if fields is not None and (unknown := [key for key in params if key not in fields]):
-            raise BadConfig(f"{self.kind} {name!r} has no parameter {', '.join(map(repr, unknown))}. {_nearest(unknown[0], fields)}{takes}")
+            wrong = "; ".join(f"{key} = {params[key]!r}: Unexpected keyword argument" for key in unknown)
+            guess = _nearest(unknown[0], fields)
+            raise BadConfig(f"{self.kind} {name!r} cannot take {wrong}{f'; {guess}' if guess else '. '}{takes}")
         try:
             return entry(**params)
         except ValidationError as error:

@@ -45,7 +45,7 @@ def mean_after(step: Step, z_t: Tensor, clean: Tensor, spread: float) -> Tensor:
 def ddim_moments(
     denoiser: Denoiser, z_t: Tensor, grid: Sequence[Step], *, noise: Noise, eta: float = 0.0, guide: Guide | None = None, every: int = 1
 ) -> Iterator[Moment]:
-    """The run step by step; see `ddim`."""
+    """The run step by step, in the denoiser's scale; see `ddim`."""
     for step in grid:
         acting = guide if step.index % every == 0 else None
         with torch.set_grad_enabled(acting is not None):
@@ -66,14 +66,14 @@ def ddim(
     """Embeddings at the end of a DDIM run.
 
     Args:
-        z_t: (N, D) at the noise level of the grid's first step.
+        z_t: (N, D) at the noise level of the grid's first step, in the denoiser's scale.
         grid: from `ddim_grid`. noise: of the N rows.
         eta: 0 = deterministic, 1 = as random as the ancestral sampler.
         guide: added to the mean of every `every`-th step of the grid, counted from its clean end.
 
     Returns:
-        (N, D) float32, without graph.
+        (N, D) float32, without graph, in the scale of z0.
     """
     for moment in ddim_moments(denoiser, z_t, grid, noise=noise, eta=eta, guide=guide, every=every):
         z_t = moment.z
-    return z_t
+    return z_t / denoiser.input_scale

@@ -10,7 +10,7 @@ from badood.synthesise.schedule import Step
 
 
 def restored(denoiser: Denoiser, z0: Tensor, renoise: int, noise: Tensor) -> Tensor:
-    """z0 under `noise` at step `renoise`, cleaned again: (N, D)."""
+    """z0, in the denoiser's scale, under `noise` at step `renoise`, cleaned again: (N, D)."""
     return denoiser.clean(denoiser.schedule.noised(z0, renoise, noise), renoise)
 
 
@@ -31,7 +31,9 @@ def minority_score(denoiser: Denoiser, z0: Tensor, renoise: int, noise: Noise, *
         (N,) float32, >= 0, on the embeddings' device.
     """
     draws = [noise.normal(z0.shape[1:], "score", draw).to(z0) for draw in range(samples)]
-    return torch.stack([distance(z0, restored(denoiser, z0, renoise, draw), norm) for draw in draws]).mean(0)
+    scaled = z0 * denoiser.input_scale
+    distances = [distance(scaled, restored(denoiser, scaled, renoise, draw), norm) for draw in draws]
+    return torch.stack(distances).mean(0) / denoiser.input_scale
 
 
 def normalised(gradient: Tensor, least: float = 1e-12) -> Tensor:

@@ -16,7 +16,14 @@ from badood.synthesise.schedule import Schedule, rdm_betas
 
 
 class Denoiser(Protocol):
-    """What samplers and guides need of a diffusion model."""
+    """What samplers and guides need of a diffusion model.
+
+    It works on embeddings times `input_scale`: samplers and scores multiply what comes in and divide what goes out, as RCG's do.
+    """
+
+    @property
+    def input_scale(self) -> float:
+        """Factor by which z0 was multiplied in training; RCG's published models have 1."""
 
     @property
     def schedule(self) -> Schedule:
@@ -33,10 +40,14 @@ class RDM(nn.Module):
         network: the residual MLP.
         embedding: class -> context of a conditional network; None for an unconditional one.
         schedule: noise levels; None = the published ones.
+        input_scale: see `Denoiser`; `noised`, `clean` and `loss` take embeddings that are scaled already.
     """
 
-    def __init__(self, network: SimpleMLP, embedding: nn.Embedding | None = None, schedule: Schedule | None = None) -> None:
+    def __init__(
+        self, network: SimpleMLP, embedding: nn.Embedding | None = None, schedule: Schedule | None = None, input_scale: float = 1.0
+    ) -> None:
         super().__init__()
+        self.input_scale = input_scale
         self.network = network
         self.embedding = embedding
         self.schedule = schedule or Schedule(rdm_betas())
@@ -84,7 +95,7 @@ class FrozenRDM:
     """An RDM during sampling. All rows share a step, so its time terms are computed for one row, once, and kept."""
 
     def __init__(self, rdm: RDM, context: Tensor | None) -> None:
-        self.schedule = rdm.schedule
+        self.schedule, self.input_scale = rdm.schedule, rdm.input_scale
         self._network = rdm.network
         self._context = None if context is None else rdm.network.context_terms(context)
         self._terms: dict[int, list[Tensor]] = {}
@@ -111,7 +122,7 @@ def rdm_loss(rdm: RDM, z0: Tensor, labels: Tensor | None = None) -> Loss:
     device = next(rdm.parameters()).device
 
     def loss(chosen: Tensor, done: float) -> Tensor:
-        clean = z0[chosen].to(device)
+        clean = z0[chosen].to(device) * rdm.input_scale
         t = torch.randint(len(rdm.schedule), (len(clean),), device=device)
         label = None if labels is None else labels[chosen].to(device)
         return rdm.loss(clean, t, torch.randn_like(clean), label)

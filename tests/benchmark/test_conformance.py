@@ -31,11 +31,14 @@ def results(reference: Path) -> dict[str, CaseResult]:
     return {result.case: result for result in run_conformance(reference)}
 
 
-def changed(source: Path, folder: Path, change: Change, name: str | None = None) -> CaseResult:
-    """The result of a case whose tensors were changed, alone in a folder."""
+def changed(source: Path, folder: Path, change: Change, name: str | None = None, **settings: object) -> CaseResult:
+    """The result of a case whose tensors, and entries of its RDM's settings, were changed; alone in a folder."""
     with safe_open(source, framework="pt") as file:
         header, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     change(tensors)
+    if settings:
+        described = json.loads(header["config"])
+        header["config"] = json.dumps(described | {"rdm": described["rdm"] | settings})
     save_file(tensors, folder / (name or source.name), metadata=header)
     return run_conformance(folder)[0]
 
@@ -107,6 +110,51 @@ def test_missing_extra_and_misshapen_weights_are_named(reference: Path, tmp_path
     result = changed(reference / "rdm_mlp_uncond.safetensors", tmp_path, spoil)
     assert result.status == "fail"
     assert all(text in result.reason for text in ("input_proj.bias", "(32,)", "novel", "input_proj.weight", "(32, 16)"))
+
+
+def without_images(tensors: dict[str, Tensor]) -> None:
+    for name in ("input.images", "output.rep", *[name for name in tensors if name.startswith("output.train.")]):
+        tensors.pop(name, None)
+
+
+@pytest.mark.parametrize("name", ["rdm_published_io", "mage_model"])
+def test_a_case_without_images_is_compared_in_what_it_holds(reference: Path, tmp_path: Path, name: str) -> None:
+    shutil.copy(reference / "rdm_published_layout.pth", tmp_path)
+    result = changed(reference / f"{name}.safetensors", tmp_path, without_images)
+    assert result.status == "pass", result.reason
+
+
+def test_a_tokenizer_case_without_images_is_compared_in_what_it_holds(reference: Path, tmp_path: Path) -> None:
+    def keep_decoded(tensors: dict[str, Tensor]) -> None:
+        for name in [name for name in tensors if name.startswith("output.") and name not in ("output.codebook_entry", "output.decoded")]:
+            del tensors[name]
+        del tensors["input.images"]
+
+    result = changed(reference / "mage_vqgan.safetensors", tmp_path, keep_decoded)
+    assert result.status == "pass", result.reason
+
+
+@pytest.mark.parametrize("name", ["rdm_published_io", "mage_vqgan", "mage_model"])
+def test_outputs_of_images_that_are_not_there_fail_with_what_is_missing(reference: Path, tmp_path: Path, name: str) -> None:
+    shutil.copy(reference / "rdm_published_layout.pth", tmp_path)
+    result = changed(reference / f"{name}.safetensors", tmp_path, lambda tensors: tensors.__delitem__("input.images"))
+    assert result.status == "fail"
+    assert "holds no input.images" in result.reason
+
+
+@pytest.mark.parametrize("name", ["rdm_published_io", "rdm_ddim_uncond"])
+def test_the_input_scale_of_the_original_is_applied(reference: Path, tmp_path: Path, name: str) -> None:
+    def scale(tensors: dict[str, Tensor]) -> None:
+        for key, tensor in tensors.items():
+            if "sample" in key:  # RCG divides what its sampler returns, not what it logs
+                tensors[key] = tensor / 3
+            if key == "output.rep":
+                tensors[key] = tensor * 3
+
+    shutil.copy(reference / "rdm_published_layout.pth", tmp_path)
+    scaled = changed(reference / f"{name}.safetensors", tmp_path, scale, input_scale=3.0)
+    assert scaled.status == "pass", scaled.reason
+    assert changed(reference / f"{name}.safetensors", tmp_path, lambda tensors: None, input_scale=3.0).status == "fail"
 
 
 def test_an_unknown_family_fails_with_the_known_ones(reference: Path, tmp_path: Path) -> None:

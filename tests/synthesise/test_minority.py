@@ -80,3 +80,15 @@ def test_wrong_settings_are_named(rdm: RDM, mixture: tuple[Tensor, Tensor]) -> N
         outliers(rdm, mixture, steps=333)
     with pytest.raises(BadInput, match=r"start is 1000, expected a diffusion step in 1\.\.999"):
         outliers(rdm, mixture, start=1000)
+
+
+@pytest.mark.parametrize("name", ["minority", "gaussian"])
+def test_a_model_of_scaled_embeddings_gives_outliers_in_the_scale_of_z0(name: str, rdm: RDM, mixture: tuple[Tensor, Tensor]) -> None:
+    """The same model, told that it was trained on embeddings times 2: half of z0 is to it what z0 was."""
+    z0, labels = mixture
+    scaled = RDM(rdm.network, rdm.embedding, rdm.schedule, input_scale=2.0).eval()
+    method = synthesiser.make(name, {"scale": 0.05})
+    noise = Noise(0, np.arange(100))
+    half = method.sample(z0[:100] / 2, labels[:100], scaled, noise)
+    torch.testing.assert_close(2 * half, method.sample(z0[:100], labels[:100], rdm, noise))
+    torch.testing.assert_close(2 * scores(scaled, half), scores(rdm, 2 * half))

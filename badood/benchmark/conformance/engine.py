@@ -70,12 +70,25 @@ class Case:
         return self.header["config"]
 
     def input(self, name: str) -> Tensor:
-        """An input tensor."""
-        return self.tensors[f"input.{name}"]
+        """An input tensor.
+
+        Raises:
+            BadInput: the case does not hold it, though outputs that it records are made from it.
+        """
+        return self._tensor(f"input.{name}")
 
     def output(self, name: str) -> Tensor:
-        """A recorded output."""
-        return self.tensors[f"output.{name}"]
+        """A recorded output.
+
+        Raises:
+            BadInput: the case does not hold it.
+        """
+        return self._tensor(f"output.{name}")
+
+    def _tensor(self, name: str) -> Tensor:
+        if name not in self.tensors:
+            raise BadInput(f"the case holds no {name}, which belongs to what it records; record it again.")
+        return self.tensors[name]
 
     def outputs(self, prefix: str = "") -> list[str]:
         """Names of the recorded outputs that begin with `prefix`, without "output."."""

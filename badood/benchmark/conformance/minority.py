@@ -30,7 +30,7 @@ class Chain:
     Attributes:
         network: asked at the original steps. steps: the original step of each index.
         schedule: of the part. predicts, variance: mean and variance type, by the original's names.
-        clip: clip estimates to [-1, 1].
+        clip: clip estimates to [-1, 1]. input_scale: of the embeddings; the original has none.
     """
 
     network: SimpleMLP
@@ -39,6 +39,7 @@ class Chain:
     predicts: str
     variance_type: str
     clip: bool = False
+    input_scale: float = 1.0
 
     def _asked(self, z_t: Tensor, t: int) -> Tensor:
         return self.network(z_t, torch.full((len(z_t),), self.steps[t], device=z_t.device))

@@ -36,9 +36,15 @@ def recorded_rdm(case: Case, state: dict[str, Tensor], *, ema: bool) -> RDM:
     """The RDM of a case's header with the weights of a published state dict."""
     sizes = case.config["rdm"]
     embedding = nn.Embedding(sizes["n_classes"], sizes["context_channels"]) if sizes["class_cond"] else None
-    rdm = RDM(recorded_mlp(sizes, context=sizes["class_cond"]), embedding, Schedule(rdm_betas(len(state["betas"]))))
+    schedule = Schedule(rdm_betas(len(state["betas"])))
+    rdm = RDM(recorded_mlp(sizes, context=sizes["class_cond"]), embedding, schedule, input_scale(case))
     load_published(rdm, state, case.path, ema=ema)
     return case.compute.inference(rdm)
+
+
+def input_scale(case: Case) -> float:
+    """Factor on the embeddings, by the case's header; the original's default is 1."""
+    return float(case.config["rdm"].get("input_scale", case.config.get("input_scale", 1.0)))
 
 
 @family("rdm_mlp")
@@ -126,7 +132,7 @@ def rdm_ddim(case: Case, check: Check) -> None:
     grid = ddim_grid(raw.schedule, case.config["S_eta1"])
     recorded = replay(lambda _, index: draws[len(grid) - 1 - index])
     moments = list(ddim_moments(raw.frozen(label), start, grid, noise=recorded, eta=1.0))
-    check.close("ddim_eta1.sample", moments[-1].z, LONG)
+    check.close("ddim_eta1.sample", moments[-1].z / raw.input_scale, LONG)
     check.close("ddim_eta1.x_inter", torch.stack([start, *(moment.z for moment in moments)]), LONG)
 
 
@@ -154,7 +160,7 @@ def _deterministic(case: Case, check: Check, wanted: int, raw: RDM, averaged: RD
     moments = list(ddim_moments(raw.frozen(label), start, grid, noise=unused))
     logged = [moment for moment in moments if moment.step.index % every == 0 or moment.step is grid[0]]
     name = f"ddim_S{wanted}"
-    check.close(f"{name}.sample", moments[-1].z, LONG)
+    check.close(f"{name}.sample", moments[-1].z / raw.input_scale, LONG)
     check.close(f"{name}.x_inter", torch.stack([start, *(moment.z for moment in logged)]), LONG)
     check.close(f"{name}.pred_x0", torch.stack([start, *(moment.clean for moment in logged)]), LONG)
     check.close(f"{name}.sample_ema", ddim(averaged.frozen(label), start, grid, noise=unused), LONG)
@@ -185,8 +191,11 @@ def rdm_published(case: Case, check: Check) -> None:
     for variant in [path, *path.parent.glob(f"{path.stem}_namespace{path.suffix}")]:
         state = read_entry(variant, "model")
         for name, ema in (("ddim_sample_ema", True), ("ddim_sample_raw", False)):
-            check.close(name, _sample(case, recorded_rdm(case, state, ema=ema)), LONG)
-        check.close("rep", representation(case.config["vit"], state, case.input("images"), case.compute, prefix="pretrained_encoder."))
+            if case.outputs(name):
+                check.close(name, _sample(case, recorded_rdm(case, state, ema=ema)), LONG)
+        if case.outputs("rep"):
+            rep = representation(case.config["vit"], state, case.input("images"), case.compute, prefix="pretrained_encoder.")
+            check.close("rep", rep * input_scale(case))
 
 
 def _sample(case: Case, rdm: RDM) -> Tensor:

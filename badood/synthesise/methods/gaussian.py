@@ -40,5 +40,5 @@ class Gaussian(Synthesiser):
             return self.scale * noise.normal(clean.shape[1:], "push", step.index).to(clean)
 
         grid = ddim_grid(rdm.schedule, self.steps, self.start)
-        z_t = rdm.noised(z0, self.start, noise.normal(z0.shape[1:], "start").to(z0))
+        z_t = rdm.noised(z0 * rdm.input_scale, self.start, noise.normal(z0.shape[1:], "start").to(z0))
         return ddim(rdm.frozen(labels), z_t, grid, noise=noise, eta=self.eta, guide=push)

@@ -47,7 +47,7 @@ class Minority(Synthesiser):
     def sample(self, z0: Tensor, labels: Tensor, rdm: RDM, noise: Noise) -> Tensor:
         """(N, D) outliers of (N, D) anchors."""
         denoiser, grid = rdm.frozen(labels), ddim_grid(rdm.schedule, self.steps, self.start)
-        z_t = rdm.noised(z0, self.start, noise.normal(z0.shape[1:], "start").to(z0))
+        z_t = rdm.noised(z0 * rdm.input_scale, self.start, noise.normal(z0.shape[1:], "start").to(z0))
         guide = minority_guide(
             denoiser,
             scale=self.scale,
