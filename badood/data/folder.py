@@ -150,14 +150,14 @@ def _filled(images: ImageSet, root: Path) -> ImageSet:
 
 def _image_files(folder: Path, passed: Passed) -> list[Path]:
     """Image files anywhere below a folder, in order of name."""
-    return sorted(_images_among(walk(folder, passed), passed))
+    return sorted(_images_among(map(Path, walk(folder, passed)), passed))
 
 
 def _images_among(files: Iterable[Path], passed: Passed) -> list[Path]:
     """Those that have the suffix of an image; the others are counted by suffix."""
     images = []
     for file in files:
-        if file.suffix.lower() in SUFFIXES:
+        if _is_image(file):
             images.append(file)
         else:
             passed.add(
@@ -166,13 +166,18 @@ def _images_among(files: Iterable[Path], passed: Passed) -> list[Path]:
     return images
 
 
+def _is_image(file: str | Path) -> bool:
+    """Whether a file has the suffix of an image."""
+    return Path(file).suffix.lower() in SUFFIXES
+
+
 def _with_images(path: Path) -> list[Path]:
     """Folders in `path` that hold an image file, at any depth."""
-    return [each for each in inside(path, Passed())[0] if any(file.suffix.lower() in SUFFIXES for file in walk(each, Passed()))]
+    return [each for each in inside(path, Passed())[0] if any(_is_image(file) for file in walk(each, Passed()))]
 
 
 def _has_images(path: Path) -> bool:
-    return any(file.suffix.lower() in SUFFIXES for file in inside(path, Passed())[1])
+    return any(map(_is_image, inside(path, Passed())[1]))
 
 
 def _instead(passed: Sequence[Skipped]) -> str:

@@ -164,8 +164,11 @@ def _file_labels(file: Path, column: str) -> tuple[NDArray[Any], NDArray[np.bool
 
 def _whole(values: Any) -> bool:
     """Whether all numbers are whole and fit 64 bits: integers, and the floats that pandas makes of integers with nulls."""
-    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        return False
-    known = values.drop_null().to_numpy(zero_copy_only=False)
-    known = known[~np.isnan(known)]
-    return bool(np.all((np.floor(known) == known) & (np.abs(known.astype(np.float64)) < 2**63)))
+    known = values.drop_null()
+    if pa.types.is_uint64(values.type):
+        return bool(pc.all(pc.less(known, pa.scalar(2**63, pa.uint64()))).as_py())
+    if not pa.types.is_floating(values.type):
+        return bool(pa.types.is_integer(values.type))
+    numbers = known.to_numpy(zero_copy_only=False)
+    numbers = numbers[~np.isnan(numbers)].astype(np.float64)
+    return bool(np.all((np.floor(numbers) == numbers) & (np.abs(numbers) < 2**63)))

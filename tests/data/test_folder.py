@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from badood.core.errors import BadInput
 from badood.data import dataset
+from badood.data.named_splits import part_of_folder
 from badood.data.record import counted, distinct, shown
 
 
@@ -97,6 +98,28 @@ def test_a_class_may_be_called_like_a_split(tmp_path: Path, names: tuple[str, ..
             save(tmp_path / name / f"{number}.png")
     assert dataset["folder"](tmp_path, "test", holdout=0).classes == tuple(sorted(names))
     assert len(dataset["folder"](tmp_path, "train", holdout=0)) == 4 * len(names)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from(["train", "Test", "dev", "eval", "valid"]), max_size=3, unique=True),
+    st.lists(st.text(st.characters(categories=["L", "N", "Cs"]), min_size=1, max_size=6), min_size=1, max_size=4, unique=True),
+)
+def test_folders_of_any_names_are_classes_where_one_is_no_split(
+    tmp_path_factory: pytest.TempPathFactory, splits: list[str], others: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    names = []
+    for name in [*splits, *(other for other in others if part_of_folder(other) is None and other not in splits)]:
+        try:
+            save(folder / name / "0.png")
+        except UnicodeEncodeError:  # no file system takes it
+            continue
+        names.append(name)
+    assume(len(set(names) - set(splits)) > 0)
+    images = dataset["folder"](folder, "train", holdout=0)
+    assert images.classes == distinct(sorted(names))
+    assert len(images) == len(names)
 
 
 def test_split_names_that_are_classes_because_of_another_folder_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
