@@ -7,12 +7,9 @@ import numpy as np
 from betacal import BetaCalibration
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit
-from sklearn.linear_model import LogisticRegression
 
 from badood.calibrate.base import Calibrator, Floats, calibrator
-
-EXACT = 30.0
-"""Nats. betacal takes s, not the energy: beyond this |E| rounding moves its ln(1 - s) by 1e-3, and beyond 36 it clips s."""
+from badood.calibrate.logistic import ordinary, regression
 
 _WEAKEST = 99999999999
 """betacal's C: next to no regularisation."""
@@ -23,15 +20,15 @@ _WEAKEST = 99999999999
 class Beta(Calibrator):
     """id_confidence = sigmoid(c + a ln s - b ln(1 - s)) with s = 1 - S = sigmoid(-E) and a, b >= 0.
 
-    Fitted by the package betacal ("abm"), where an energy is too large for it by the same regression on exact logarithms, and
-    evaluated in log-space. Learns a_, b_ (slopes) and c_ (intercept).
+    Fitted by the package betacal ("abm"), where scores are too far out or too narrow for it by the same regression on exact
+    logarithms, and evaluated in log-space. Learns a_, b_ (slopes) and c_ (intercept).
     Source: Kull et al. 2017; Bad-OOD eq. 7, 8.
     """
 
     def _learn(self, energy: Floats, is_id: NDArray[np.bool_]) -> None:
         with warnings.catch_warnings():  # betacal's fit silences warnings for the whole process
             warnings.simplefilter("ignore")
-            self.a_, self.b_, self.c_ = (_by_betacal if np.abs(energy).max() <= EXACT else _by_logarithms)(energy, is_id)
+            self.a_, self.b_, self.c_ = (_by_betacal if ordinary(energy) else _by_logarithms)(energy, is_id)
 
     def _rising(self) -> str:
         # betacal drops a negative slope and fits the other one again, without a bound
@@ -51,20 +48,11 @@ def _by_betacal(energy: Floats, is_id: NDArray[np.bool_]) -> tuple[float, float,
 def _by_logarithms(energy: Floats, is_id: NDArray[np.bool_]) -> tuple[float, float, float]:
     """a, b and c by the package's rule on ln s and -ln(1 - s) that never saturate: a negative slope is dropped and the other one fitted again."""
     columns = np.column_stack([log_expit(-energy), -log_expit(energy)])
-    (a, b), c = _regression(columns, is_id)
+    (a, b), c = regression(columns, is_id, _WEAKEST)
     if a < 0:
-        (b,), c = _regression(columns[:, 1:], is_id)
+        (b,), c = regression(columns[:, 1:], is_id, _WEAKEST)
         return 0.0, b, c
     if b < 0:
-        (a,), c = _regression(columns[:, :1], is_id)
+        (a,), c = regression(columns[:, :1], is_id, _WEAKEST)
         return a, 0.0, c
     return a, b, c
-
-
-def _regression(columns: Floats, is_id: NDArray[np.bool_]) -> tuple[list[float], float]:
-    """Slopes and intercept of the logistic regression; far from 0 it converges on centred columns of one scale only."""
-    centre = columns.mean(axis=0)
-    scale = np.abs(columns - centre).max()
-    fitted = LogisticRegression(C=_WEAKEST * scale**2, max_iter=1000).fit((columns - centre) / scale, is_id)
-    slopes = fitted.coef_[0] / scale
-    return slopes.tolist(), float(fitted.intercept_[0] - slopes @ centre)

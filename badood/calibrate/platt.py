@@ -8,6 +8,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from badood.calibrate.base import Calibrator, Floats, calibrator
+from badood.calibrate.logistic import ordinary, regression
 
 
 @calibrator("platt")
@@ -16,8 +17,11 @@ class Platt(Calibrator):
     """id_confidence = sigmoid(c - a E), a >= 0. Learns a_ and c_. Source: Platt 1999."""
 
     def _learn(self, energy: Floats, is_id: NDArray[np.bool_]) -> None:
-        fitted = LogisticRegression(C=np.inf).fit(-energy[:, None], is_id)
-        self.a_, self.c_ = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        if ordinary(energy):
+            fitted = LogisticRegression(C=np.inf).fit(-energy[:, None], is_id)
+            self.a_, self.c_ = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        else:
+            (self.a_,), self.c_ = regression(-energy[:, None], is_id, np.inf)
 
     def _rising(self) -> str:
         return f"a = {self.a_:.3g}, which must be >= 0" if self.a_ < 0 else ""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from badood.calibrate import Calibrator, calibrator, reliability_table
-from badood.core.errors import Uncalibrated
+from badood.core.errors import BadInput
 
 
 def compare_calibrators(reference: pd.DataFrame, bins: int = 10) -> dict[str, pd.DataFrame]:
@@ -21,7 +21,7 @@ def compare_calibrators(reference: pd.DataFrame, bins: int = 10) -> dict[str, pd
 
     Returns:
         By calibrator a `calibrate.reliability_table`; raw confidence is 1 - S with S = sigmoid(E), the paper's eq. 6.
-        A calibrator that cannot be fitted is left out: the scores rank the wrong way round, or it tells nothing apart.
+        A calibrator that cannot be fitted is left out: the scores rank the wrong way round, or it tells nothing apart, or there are too few images.
     """
     energy, is_id = reference["energy"].to_numpy(np.float64), (reference["set"] == "validation").to_numpy()
     # images of a set stand together, so every second row takes half of each
@@ -63,5 +63,5 @@ def _fitted(energy: NDArray[np.float64], is_id: NDArray[np.bool_]) -> Iterator[t
     for name in calibrator:
         try:
             yield name, calibrator.make(name).fit(energy, is_id)
-        except Uncalibrated:  # the others are still worth seeing
+        except BadInput:  # the others are still worth seeing
             continue

@@ -134,6 +134,17 @@ def test_beta_and_platt_agree_where_one_of_the_logarithms_is_linear(middle: floa
     np.testing.assert_allclose(beta, platt, atol=2e-3)
 
 
+@pytest.mark.parametrize("name", ["beta", "platt", "isotonic"])
+@pytest.mark.parametrize(("middle", "unit"), [(1e6, 1e5), (-1e5, 3.0), (1e4, 0.5), (0.5, 0.01), (0.0, 1e-6)])
+def test_scores_of_any_place_and_unit_can_be_calibrated(name: str, middle: float, unit: float) -> None:
+    energy, is_id = separated(0, 6, 300, seed=2)
+    energy = middle + unit * energy
+    confidence = calibrator.make(name).fit(energy, is_id).id_confidence(energy)
+    assert roc_auc_score(is_id, confidence) > 0.95
+    assert confidence[is_id].mean() > 0.85
+    assert confidence[~is_id].mean() < 0.15
+
+
 @pytest.mark.parametrize("middle", [-12.0, -3.0, 0.0, 8.0])
 def test_beta_is_betacals_own_fit_at_ordinary_energies(middle: float) -> None:
     energy, is_id = separated(middle, 3, 300, seed=1)
