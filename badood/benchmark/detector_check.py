@@ -16,7 +16,8 @@ from badood.core.progress import Progress
 from badood.data.record import ImageSet
 from badood.detect.backbone import AUTO, MEAN, STD, Detector
 from badood.detect.backbones.base import family_of
-from badood.detect.given import normalisation_hint, read_given, size_note, unchecked_start
+from badood.detect.given import read_given
+from badood.detect.start import normalisation_hint, size_note, unchecked_start
 from badood.detect.train import score
 from badood.evaluate.metrics import ood_metrics
 
@@ -71,7 +72,7 @@ def check_detector(
             expected_accuracy; the others are the file's.
 
     Raises:
-        BadConfig, BadWeights: the file cannot be used; see `given.read_given`. Low accuracy is told, not raised.
+        BadConfig, BadWeights: the file cannot be used; see `detect.given.read_given`. Low accuracy is told, not raised.
         BadInput: there are no ID images.
     """
     if not len(data):

@@ -106,7 +106,7 @@ def make_detector(
     """The detector that `cfg.mode` asks for: from scratch, tuned from `start`, or `start` itself.
 
     Args:
-        start: the detector of the given weights (`given.start_detector`), the same one for every retrain; None where mode is scratch.
+        start: the detector of the given weights (`start.start_detector`), the same one for every retrain; None where mode is scratch.
         others: see `train_full`.
 
     Returns:

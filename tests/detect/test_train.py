@@ -1,17 +1,20 @@
 """Training in full and of the head, and scoring."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms.v2.functional import resize
 
 from badood import config
 from badood.core.compute import Compute
 from badood.core.errors import BadConfig, BadInput, BadWeights
 from badood.detect.backbone import Detector, load_detector, save_detector
 from badood.detect.energy_loss import rank_correlation
+from badood.detect.scorers.base import scorer
 from badood.detect.train import score, train_full, train_head
 
 Squares = Callable[[int, int], tuple[Tensor, Tensor]]
@@ -135,3 +138,53 @@ def test_what_decoding_adds_to_id_images_too_is_weak_evidence(squares: Squares, 
     naive, fair = (float(phi.median()) for phi in odds if phi is not None)
     assert naive > 2
     assert fair < 1.5
+
+
+class Stored:
+    """Images that are handed out by rows and remember how many at a time."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.images, self.most = images, 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        self.most = max(self.most, len(rows))
+        return self.images[rows]
+
+
+def test_outliers_that_lie_elsewhere_train_the_same_weights(squares: Squares, cfg: config.Detector, compute: Compute) -> None:
+    images, labels = squares(64, 0)
+    outliers = torch.randint(0, 256, (50, 3, 21, 21), dtype=torch.uint8, generator=torch.Generator().manual_seed(4))
+    short, stored = cfg.model_copy(update={"epochs": 1}), Stored(outliers)
+    made = [train_full(images, labels, given, short, 2, compute=compute) for given in (outliers, stored)]
+    torch.testing.assert_close(made[0][0].state_dict(), made[1][0].state_dict(), rtol=0, atol=0)
+    assert made[0][1] == made[1][1]
+    # shrunk all at once beforehand, as when they lay in memory
+    whole = resize(outliers, [16, 16], antialias=True)
+    torch.testing.assert_close(
+        train_full(images, labels, whole, short, 2, compute=compute)[0].state_dict(), made[0][0].state_dict(), rtol=0, atol=0
+    )
+
+
+@pytest.mark.parametrize(("size", "side"), [(21, 16), (64, 32), (33, 32), (300, 224)])
+def test_shrinking_a_batch_gives_the_bytes_of_shrinking_all(size: int, side: int) -> None:
+    images = torch.randint(0, 256, (9, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    whole = resize(images, [side, side], antialias=True)
+    for rows in ([0], [8, 3, 3], [5, 1, 2, 7]):
+        assert torch.equal(resize(images[rows], [side, side], antialias=True), whole[rows])
+
+
+def test_scores_of_images_that_lie_elsewhere_are_the_same_in_bounded_memory(
+    squares: Squares, detector: Detector, cfg: config.Detector, compute: Compute
+) -> None:
+    images, _ = squares(300, 9)
+    stored, small = Stored(images), replace(compute, memory_gb=64 * 4 * 3 * 16**2 * 50 / 2**30)
+    seen, whole = score(detector, stored, small), score(detector, images, small)
+    assert stored.most == 50
+    assert seen.images is stored
+    for name in ("features", "logits", "phi"):
+        assert torch.equal(getattr(seen, name), getattr(whole, name))
+    odin = scorer.make("odin")
+    assert torch.equal(odin.score(seen), odin.score(whole))

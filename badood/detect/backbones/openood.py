@@ -6,7 +6,7 @@ from typing import Any
 import torchvision
 from torch import nn
 
-from badood.detect.backbones.base import Family, backbone, no_arguments
+from badood.detect.backbones.base import Family, State, backbone, no_arguments
 from badood.detect.backbones.residual import SmallImageResNet
 
 SIZES = {"openood/resnet18_32x32": 32, "openood/resnet18_224x224": 224}
@@ -20,8 +20,6 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
 @backbone("openood")
 class OpenOOD(Family):
     """ResNet-18 with a 3x3 stem for 32 px, or as torchvision's with dropout before the classifier for 224 px."""
-
-    rank = 2  # a file of the 224 px network is torchvision's ResNet-18 by its names, and computes the same
 
     def names(self) -> Sequence[str]:
         """Two."""
@@ -44,3 +42,7 @@ class OpenOOD(Family):
     def image_size(self, name: str) -> int:
         """As the name says."""
         return SIZES[name]
+
+    def candidates(self, state: State) -> Sequence[str]:
+        """The smaller one; a file of the larger is torchvision's ResNet-18 by its names, and computes the same."""
+        return ["openood/resnet18_32x32"]

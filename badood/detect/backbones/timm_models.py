@@ -1,7 +1,9 @@
 """Any model of timm, by timm's name."""
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
+from math import isqrt
 from typing import Any
 
 import timm
@@ -63,6 +65,23 @@ class Timm(Family):
         return int(found.input_size[-1]) if found is not None else 224
 
     def candidates(self, state: State) -> Sequence[str]:
-        """Models of the kind that has such names."""
+        """Models of the kind that has such names; of ResNets and ViTs only those whose name says the file's depth, or patch and size."""
         patterns = [like for look, likes in LOOKS.items() if any(fnmatch(name, look) for name in state) for like in likes]
-        return [name for name in timm.list_models() if any(fnmatch(name, like) for like in patterns)]
+        words = _words(state)
+        return [
+            name for name in timm.list_models() if any(fnmatch(name, like) for like in patterns) and all(word in name for word in words)
+        ]
+
+
+def _words(state: State) -> list[str]:
+    """What a name of timm's must hold, by the shapes of a file's tensors."""
+    patch, places = state.get("patch_embed.proj.weight"), state.get("pos_embed")
+    if patch is not None and places is not None and places.ndim == 3:
+        side = patch.shape[-1]
+        width = {192: ["tiny"], 384: ["small"], 768: ["base"], 1024: ["large"], 1280: ["huge"]}.get(patch.shape[0], [])
+        return [f"patch{side}_", f"_{side * isqrt(places.shape[1])}", *width]
+    blocks = {match[0] for name in state if (match := re.match(r"layer\d+\.\d+\.", name))}
+    if not blocks:
+        return []
+    each = 3 if any(name.endswith(".conv3.weight") for name in state) else 2
+    return [str(2 + each * len(blocks))]

@@ -17,6 +17,17 @@ SMALL = "_32x32"
 # their logits are no linear layer's of pooled features, or training returns further ones
 WITHOUT = ("squeezenet", "googlenet", "inception")
 
+LOOKS = {
+    "layer1.": ("resnet", "resnext", "wide_resnet"),
+    "features.": ("alexnet", "convnext", "densenet", "efficientnet", "mobilenet", "swin", "vgg"),
+    "stage2.": ("shufflenet",),
+    "layers.": ("mnasnet",),
+    "blocks.": ("maxvit",),
+    "encoder.layers.": ("vit",),
+    "trunk_output.": ("regnet",),
+}
+"""By the beginning of a tensor's name: which models to compare a file with."""
+
 
 @cache
 def _published() -> tuple[str, ...]:
@@ -64,9 +75,9 @@ class Torchvision(Family):
         return 32 if name.endswith(SMALL) else 224
 
     def candidates(self, state: State) -> Sequence[str]:
-        """RegNets, which cannot be built without memory, only where a file has their names."""
-        regnet = any(name.startswith("trunk_output.") for name in state)
-        return [name for name in self.names() if name.startswith(f"{PREFIX}regnet") == regnet]
+        """Those whose parts have such names."""
+        likely = {model for look, models in LOOKS.items() if any(name.startswith(look) for name in state) for model in models}
+        return [name for name in self.names() if name.removeprefix(PREFIX).startswith(tuple(likely))] if likely else []
 
 
 def _place(name: str) -> AbstractContextManager[object]:
