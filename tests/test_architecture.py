@@ -12,7 +12,6 @@ import pytest
 
 import badood
 from badood.config import CHECKOUT, Config, preset_names
-from badood.core.registry import Registry
 
 PATH = ["data", "encode", "synthesise", "decode", "detect", "calibrate", "filter", "evaluate", "explore"]
 
@@ -65,13 +64,6 @@ def test_presets_are_whole_files() -> None:
         text = (CHECKOUT / "badood" / "presets" / f"{name}.yaml").read_text()
         assert text.startswith("#"), f"{name}: the first line says what the preset is for"
         assert f"preset: {name}\n" in text
-
-
-def test_an_unknown_plug_in_lists_the_nearest(tmp_path: Path) -> None:
-    registry: Registry[object] = Registry("scorer", "badood.detect.scorers")
-    registry("mine")(object())
-    with pytest.raises(badood.BadInput, match="twice"):
-        registry("mine")(object())
 
 
 def _code(path: Path) -> str:

@@ -150,7 +150,8 @@ def _part_name(name: str) -> str:
 def alone(path: Path) -> Iterator[None]:
     """Nobody else makes `path` meanwhile: who comes second waits until the first has ended, well or not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    held = path.with_name(f".{path.name}.lock")
+    lock = FileLock(held)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -159,6 +160,9 @@ def alone(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if path.exists():  # who waits finds it made, whichever lock they hold then
+            with suppress(OSError):
+                held.unlink()
         lock.release()
 
 

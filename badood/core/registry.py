@@ -36,7 +36,7 @@ class Registry(Mapping[str, T]):
         self._entries: dict[str, T] = {}
         self._loaded = self._loading = False
         self._lock = threading.RLock()
-        _registries[kind, folder] = self
+        _registries.setdefault((kind, folder), self)
 
     def __call__(self, name: str) -> Callable[[P], P]:
         """Decorator that registers a plug-in under `name`; a name given twice is an error.

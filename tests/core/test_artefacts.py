@@ -214,6 +214,7 @@ def test_what_two_make_at_once_is_made_once(tmp_path: Path) -> None:
         go_on.set()
         assert first.result() == second.result() == path
     assert len(made) == 1
+    assert list(path.parent.iterdir()) == [path], "no lock stays"
 
 
 def test_unreadable_json_names_the_file(tmp_path: Path) -> None:
