@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from badood.config import load_config, preset_names
-from badood.core.errors import BadConfig, BadInput, BadOODError
+from badood.config import Config, load_config, preset_names
+from badood.core.errors import BadConfig, BadInput, one_line
 from badood.core.progress import Terminal
 from badood.core.ranks import ranks
+from badood.pipeline.filter_rows import FilterRow
 from badood.pipeline.runs import as_json
 
 app = typer.Typer(
@@ -35,6 +37,13 @@ DataSet = Annotated[
     str | None, typer.Option("--dataset", help="What reads --data: folder (a subfolder a class), parquet, ...; default the preset's own.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results on standard output.")]
+OutlierPaths = Annotated[
+    list[Path] | None,
+    typer.Option("--outliers", help="Outliers that something else made: a folder, parquet, tar, .npy or .npz. Repeatable."),
+]
+WhichFilter = Annotated[
+    str | None, typer.Option("--filter", help="Row of the filter table whose detector answers; none = the one that validation data choose.")
+]
 RunName = Annotated[str, typer.Argument(help="Id or folder of a run.")]
 
 
@@ -46,15 +55,16 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(standalone_mode=True)
-    except BadConfig as error:
-        err.print(f"[red]error:[/] {error}", soft_wrap=True)
-        sys.exit(2)
-    except BadOODError as error:
-        err.print(f"[red]error:[/] {error}", soft_wrap=True)
-        sys.exit(1)
     except KeyboardInterrupt:
         err.print("stopped; the same command continues where it was.")
         sys.exit(1)
+    except Exception as error:
+        told = one_line(error)
+        if told is None:  # a mistake of ours, which its traceback finds
+            raise
+        # square brackets of a message are no markup
+        err.print("[red]error:[/]", Text(told), soft_wrap=True)
+        sys.exit(2 if isinstance(error, BadConfig) else 1)
 
 
 @app.command()
@@ -62,31 +72,70 @@ def run(
     preset: Preset = "miniworld",
     data: DataFolder = None,
     dataset: DataSet = None,
+    outliers: OutlierPaths = None,
+    only_imported: Annotated[
+        bool, typer.Option("--only-imported", help="Leave the preset's generator out: its encoder, RDM and MAGE are then not needed.")
+    ] = False,
     settings: Set = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; equal settings give an equal default name.")] = None,
     json: Json = False,
 ) -> None:
-    """The whole method: encode, synthesise, decode, detect, calibrate, filter, retrain, evaluate."""
-    from badood.pipeline.method import run_pipeline
+    """The whole method: encode, make or import outliers, detect, calibrate, filter, retrain, evaluate."""
+    from badood.pipeline.path import run as run_path
 
+    cfg = with_outliers(load_config(preset, settings or [], data, dataset), outliers or [], only=only_imported)
     progress = _terminal()
     try:
-        finished = run_pipeline(load_config(preset, settings or [], data, dataset), name, progress)
+        finished = run_path(cfg, name, progress)
     finally:
         progress.close()
     record = finished.record
     if json:
         print(as_json(record))
         return
-    _print_filters(record)
+    _print_filters(finished.rows)
+    _print_notices(record)
     print(
         f"run {finished.id} in {finished.folder}: {record['totals']['wall_seconds']:.0f} s, {record['totals']['peak_rss_mb']:.0f} MB at most"
     )
 
 
 @app.command()
+def audit(
+    outliers: Annotated[
+        list[Path], typer.Argument(help="What holds the outliers: a folder, parquet, tar, .npy or .npz. Several may be given.")
+    ],
+    preset: Annotated[str | None, typer.Option(help="Preset that has a detector: detector.weights.")] = None,
+    run: Annotated[str | None, typer.Option(help="Run whose first detector judges, in the place of a preset.")] = None,
+    data: DataFolder = None,
+    dataset: DataSet = None,
+    settings: Set = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run that is made.")] = None,
+    show: Annotated[bool, typer.Option("--app", help="Open it in the dashboard.")] = False,
+    json: Json = False,
+) -> None:
+    """Score, type and show outliers with a detector that exists; nothing is trained."""
+    from badood.pipeline.audit import audit as audit_path
+
+    if (preset is None) == (run is None):
+        raise BadConfig("audit needs one detector: give --preset with --set detector.weights=FILE, or --run RUN.")
+    progress = _terminal()
+    try:
+        if run is None:
+            finished = audit_path(outliers, load_config(preset or "", settings or [], data, dataset), name, progress)
+        else:
+            finished = audit_path(outliers, run, name, progress)
+    finally:
+        progress.close()
+    record = finished.record
+    print(as_json(record) if json else _audited(finished.id, record))
+    if show:
+        _dashboard(8501, browser=True, run=finished.id)
+
+
+@app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage or clip.")],
+    model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage, clip, or all.")],
     preset: Preset = "miniworld",
     data: DataFolder = None,
     dataset: DataSet = None,
@@ -94,7 +143,8 @@ def train(
     json: Json = False,
 ) -> None:
     """Train one of the preset's models; a run that was cut off goes on from its checkpoint."""
-    from badood.pipeline.models import MODELS, train_model
+    from badood.pipeline.models import MODELS
+    from badood.pipeline.train import train_model
 
     if model not in MODELS:
         raise BadConfig(f"no model {model!r}: give one of {', '.join(MODELS)}.")
@@ -111,53 +161,72 @@ def synthesise(
     preset: Preset = "miniworld",
     data: DataFolder = None,
     dataset: DataSet = None,
+    outliers: OutlierPaths = None,
     settings: Set = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     json: Json = False,
 ) -> None:
-    """Outlier embeddings and images only; `run` with the same settings goes on from them."""
-    from badood.pipeline.method import synthesise_only
+    """Outliers only, without a detector; `run` with the same settings and name goes on from them."""
+    from badood.pipeline.path import synthesise as synthesise_path
 
     progress = _terminal()
     try:
-        finished, folder = synthesise_only(load_config(preset, settings or [], data, dataset), name, progress)
+        finished, made = synthesise_path(with_outliers(load_config(preset, settings or [], data, dataset), outliers or []), name, progress)
     finally:
         progress.close()
-    print(as_json({"run": finished.id, "images": str(folder)}) if json else f"run {finished.id}: outlier images in {folder}")
+    counts = {name: part.count for name, part in made.parts}
+    told = (
+        f"run {finished.id}: {', '.join(f'{count:,} outliers of {name}' for name, count in counts.items())}; look at them with `badood app`"
+    )
+    print(as_json({"run": finished.id, "outliers": counts}) if json else told)
 
 
 @app.command()
 def score(
     run: RunName,
     images: Annotated[Path, typer.Argument(help="Folder or parquet file of images.")],
+    filter_name: WhichFilter = None,
     csv: Annotated[Path | None, typer.Option(help="Write the scores here as CSV.")] = None,
     json: Json = False,
 ) -> None:
-    """id_confidence of any images under a run's detector: 1 = looks ID, 0 = far away."""
-    from badood.core.artefacts import atomic_file
-    from badood.pipeline.method import score_images
+    """id_confidence, class and anomaly of any images under a run's detector: 1 = looks ID, 0 = far away."""
+    from badood.core.artefacts import atomic_file, vacant
+    from badood.pipeline.ask import score as score_images
 
-    table = score_images(run, images)
+    if csv is not None:
+        vacant(csv)
+    asked = score_images(run, images, filter_name)
+    err.print(Text(asked.told))
     if csv is not None:
         with atomic_file(csv) as part:
-            table.to_csv(part, index=False)
-    print(as_json(table.to_dict("records")) if json else table.to_string(index=False))
+            asked.table.to_csv(part, index=False)
+    if json:
+        print(as_json({"filter": asked.filter, "scores": asked.table.to_dict("records"), "skipped": asked.skipped}))
+    elif csv is None:
+        print(asked.table.to_string(index=False))
 
 
 @app.command()
 def evaluate(
     run: RunName,
     ood: Annotated[list[Path], typer.Option("--ood", help="Folder or parquet file of OOD images. Repeatable.")],
+    filter_name: WhichFilter = None,
+    every: Annotated[bool, typer.Option("--all", help="Every detector of the run, not only the chosen one.")] = False,
     json: Json = False,
 ) -> None:
-    """FPR95, AUROC and AUPR of every detector of a run against any OOD images."""
-    from badood.pipeline.method import evaluate_on
+    """FPR95, AUROC and AUPR of a run's detector against any OOD images, by set and in the mean."""
+    from badood.pipeline.ask import evaluate as evaluate_on
 
-    record = evaluate_on(run, ood)
+    asked = evaluate_on(run, ood, filter_name, every=every)
     if json:
-        print(as_json(record))
-    else:
-        _print_filters(record)
+        rows = {name: row.to_json() for name, row in asked.rows.items()}
+        print(as_json({"run": asked.run, "ood": asked.ood, "metrics": rows, "skipped": asked.skipped}))
+        return
+    err.print(Text(asked.told))
+    _print_filters(asked.rows)
+    if len(asked.ood) > 1:
+        for name, row in asked.rows.items():
+            _print_sets(name, row)
 
 
 @app.command()
@@ -165,23 +234,23 @@ def export(
     run: RunName,
     path: Annotated[Path, typer.Argument(help="File or folder to write.")],
     kind: Annotated[
-        Literal["folder", "parquet", "csv", "report"],
-        typer.Option("--as", help="Image folder, parquet for Hugging Face datasets, scores, HTML."),
-    ] = "folder",
+        Literal["folder", "parquet", "csv", "report"] | None,
+        typer.Option("--as", help="Image folder, parquet for Hugging Face datasets, scores, HTML; none = by the ending of the name."),
+    ] = None,
     band: Annotated[
         tuple[float, float] | None, typer.Option(help="Only outliers with LO <= id_confidence <= HI; the band shown in a report.")
     ] = None,
     json: Json = False,
 ) -> None:
     """A run's outliers for other tools, or a report of the run as one HTML file."""
-    from badood.explore.export import EXPORTS
+    from badood.core.artefacts import vacant
+    from badood.explore.export import EXPORTS, kind_of
     from badood.explore.finished import finished
     from badood.explore.queries import Filters
     from badood.explore.report import write_report
 
-    found = finished(run)
-    if path.is_file():
-        raise BadInput(f"{path} exists; give a new name, or remove it first.")
+    found, kind = finished(run), kind or kind_of(path)
+    vacant(path)
     if kind == "report":
         written = write_report(found, path, band)
     else:
@@ -210,13 +279,15 @@ def show_command(run: RunName, json: Json = False) -> None:
     """One run: its tables, timings and settings."""
     from badood.pipeline.runs import open_run
 
-    record = open_run(run).record
+    opened = open_run(run)
+    record = opened.record
     if json:
         print(as_json(record))
         return
     if record["state"] != "done":
         print(f"state: {record['state']}" + (f": {record['error']}" if record.get("error") else ""))
-    _print_filters(record)
+    _print_filters(opened.rows)
+    _print_notices(record)
     table = Table("stage", "seconds", "peak MB")
     for stage, entry in record["stages"].items():
         table.add_row(stage, f"{entry['wall_seconds']:.1f}", f"{entry['peak_rss_mb']:.0f}")
@@ -226,13 +297,11 @@ def show_command(run: RunName, json: Json = False) -> None:
 @runs_app.command("delete")
 def delete_command(run: RunName, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete a run's folder."""
-    from badood.pipeline.runs import delete_run, open_run
+    from badood.pipeline.runs import delete_run
 
-    folder = open_run(run).folder
-    if not yes and not typer.confirm(f"delete {folder}?"):
+    if not yes and not typer.confirm(f"delete run {run} with its outliers, detectors and tables?"):
         raise BadInput("nothing deleted; answer y, or give --yes.")
-    delete_run(run)
-    print(f"deleted {folder}")
+    print(f"deleted {delete_run(run)}")
 
 
 @app.command("app")
@@ -241,15 +310,7 @@ def app_command(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
 ) -> None:
     """The dashboard and a worker, on the store in BADOOD_HOME. Ctrl-C ends it; a job that runs is finished first."""
-    from badood.config import CHECKOUT
-    from badood.core.artefacts import home
-
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), "--server.showEmailPrompt", "false"]
-    # the dashboard's own settings lie in the checkout, a relative store starts where the command was given
-    os.environ["BADOOD_HOME"] = str(home().resolve())
-    os.chdir(CHECKOUT)
-    # in this very process: signals reach it, and nothing is left over when it ends
-    os.execv(sys.executable, [*command, "--server.headless", str(not browser).lower()])
+    _dashboard(port, browser=browser)
 
 
 @app.command()
@@ -365,30 +426,103 @@ def bench(
     print(as_json(result) if json else speed.markdown(result))
 
 
+def with_outliers(cfg: Config, paths: list[Path], *, only: bool = False) -> Config:
+    """The settings with imported sources of outliers added.
+
+    Args:
+        paths: what holds them; a source is named after its file or folder. only: leave the other sources out.
+    """
+    from badood.config import validate
+
+    if only and not paths:
+        raise BadConfig("--only-imported leaves the generator out; name what takes its place with --outliers PATH.")
+    before = [] if only else [entry.model_dump() for entry in cfg.outliers]
+    names = [str(entry["name"]) for entry in before]
+    for path in paths:
+        place = path.expanduser().resolve()
+        own = place.name.removesuffix(place.suffix) if place.is_file() else place.name
+        name = next(each for each in (own, f"{place.parent.name}-{own}", *(f"{own}-{n}" for n in range(2, 1000))) if each not in names)
+        names.append(name)
+        before.append({"name": name, "source": "imported", "params": {"path": str(place)}})
+    return validate(cfg.model_dump() | {"outliers": before}, source="--outliers")
+
+
+def _dashboard(port: int, *, browser: bool, run: str | None = None) -> None:
+    """Become the dashboard's process: signals reach it, and nothing is left over when it ends."""
+    from badood.core.artefacts import home
+    from badood.core.places import dashboard
+
+    os.environ["BADOOD_HOME"] = str(home().resolve())
+    command = [sys.executable, "-m", "streamlit", "run", str(dashboard()), "--server.port", str(port), "--server.showEmailPrompt", "false"]
+    if run is not None:
+        print(f"http://127.0.0.1:{port}/outliers?run={run}")
+    os.execv(sys.executable, [*command, "--server.headless", str(not browser).lower()])
+
+
+def _audited(run: str, record: dict[str, Any]) -> str:
+    """What an audit found, in lines."""
+    from badood.explore.finished import finished
+
+    found = finished(run)
+    lines = [
+        f"run {run}: {record['totals']['wall_seconds']:.0f} s; look at it with `badood app` (http://127.0.0.1:8501/outliers?run={run})"
+    ]
+    for source in found.sources:
+        lines.append(found.summary(source))
+    return "\n".join(lines)
+
+
+def _print_notices(record: dict[str, Any]) -> None:
+    """What was left out, and what to beware of."""
+    if record.get("advice"):
+        err.print("[yellow]advice:[/]", Text(record["advice"]))
+    for notice in record.get("notices", []):
+        err.print("[yellow]notice:[/]", Text(notice))
+    reasons: dict[tuple[str, str], int] = {}
+    for entry in record.get("skipped", []):
+        kind = (entry["set"], entry["reason"].removeprefix(entry["path"]).strip())
+        reasons[kind] = reasons.get(kind, 0) + entry.get("count", 1)
+    for (name, reason), count in list(reasons.items())[:10]:
+        err.print("[yellow]left out:[/]", Text(f"{count:,} of {name}: {reason}"))
+
+
 def _terminal() -> Terminal:
     return Terminal(Console(stderr=True, quiet=not ranks().first))
 
 
-def _print_filters(record: dict[str, Any]) -> None:
+def _print_filters(rows: dict[str, FilterRow]) -> None:
     """The filter table, in percent: lower FPR95 and higher AUROC, AUPR are better. Below it what to beware of."""
     from badood.filter import OVERLAP_ADVICE, OVERLAP_LIMIT
+    from badood.pipeline.filter_rows import chosen
 
+    if not rows:
+        return
+    best = chosen(rows)
     table = Table("filter", "kept", "overlap", "FPR95", "AUROC", "AUPR", "ID acc.", title="mean over the OOD sets, %")
-    for name, row in record["metrics"].items():
-        if "empty" in row:
+    for name, row in rows.items():
+        if row.empty:
             table.add_row(name, "0", "", "keeps none")
             continue
-        figures = [f"{100 * row[key]:.2f}" for key in ("overlap", "fpr95", "auroc", "aupr", "id_accuracy")]
-        table.add_row(name, f"{row['kept']:,}", *figures)
+        figures = [f"{100 * value:.2f}" for value in (row.overlap, row.fpr95, row.auroc, row.aupr, row.id_accuracy)]
+        table.add_row(f"{name} *" if best is not None and best.name == name and len(rows) > 1 else name, f"{row.kept:,}", *figures)
     out.print(table)
-    near = [name for name, row in record["metrics"].items() if row.get("warning")]
+    if best is not None and len(rows) > 1:
+        err.print(
+            f"* chosen on validation data (AUROC {100 * best.validation['auroc']:.2f} % against the auxiliary set), not on these figures"
+        )
+    near = [name for name, row in rows.items() if row.warning]
     if near:
         err.print(
             f"[yellow]overlap:[/] of what {', '.join(near)} keep, more than {100 * OVERLAP_LIMIT:.0f} % look as much like ID as 95 % of "
             f"ID validation images do; {OVERLAP_ADVICE}"
         )
-    for name, row in record["metrics"].items():
-        if "uncalibrated" in row:
-            err.print(f"[yellow]{name}:[/] {row['uncalibrated']}")
-    if record.get("advice"):
-        err.print(f"[yellow]advice:[/] {record['advice']}")
+    for name, row in rows.items():
+        if row.uncalibrated:
+            err.print(f"[yellow]{name}:[/]", Text(row.uncalibrated))
+
+
+def _print_sets(name: str, row: FilterRow) -> None:
+    table = Table("OOD set", "FPR95", "AUROC", "AUPR", title=f"{name}, by OOD set, %")
+    for of, figures in row.per_set.items():
+        table.add_row(of, *[f"{100 * figures[key]:.2f}" for key in ("fpr95", "auroc", "aupr")])
+    out.print(table)

@@ -1,4 +1,4 @@
-"""Every setting of every stage, in the order of the path. A preset is one complete YAML file of these.
+"""Every setting of every stage, in the order of the path. A preset is a YAML file of these: complete, or built on another one that it names as `base`.
 
 CLI help, docs and dashboard forms are made from the field descriptions.
 """
@@ -26,7 +26,7 @@ class Settings(BaseModel):
 
 
 class Compute(Settings):
-    """Device and precision; no result's key depends on it."""
+    """Device and precision; no result's key depends on it, but on int8."""
 
     device: str = Field("auto", description='Torch device, or "auto": CUDA, then MPS, then CPU.')
     precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
@@ -37,6 +37,11 @@ class Compute(Settings):
         0, ge=0, le=1024, description="CPU threads; 0 leaves torch's choice. A run trains at most as many detectors at a time."
     )
     memory_gb: float = Field(2.0, gt=0, le=1024, description="What one batch of inference may take, in GB; batch sizes are cut to it.")
+
+    @property
+    def lossy(self) -> str:
+        """A way of computing that changes results beyond rounding, so that keys hold it; else empty."""
+        return "int8" if self.precision == "int8" else ""
 
 
 class Source(Settings):
@@ -135,6 +140,19 @@ class Synthesise(Settings):
     seed: int = Field(0, ge=0, description="With the outlier id it decides every draw.")
 
 
+class Outliers(Settings):
+    """Where outliers come from. A run has one source or several; every one writes the same table."""
+
+    name: str = Field(pattern=r"^[^\s/][^/]*$", max_length=100, description="Name in tables, filters and figures.")
+    source: str = Field(
+        "embedded", description="Registered outlier source: embedded (a synthesiser and the decoder), imported (files), ..."
+    )
+    count: Count | None = Field(
+        None, description="At most this many outliers; none = synthesise.count, or all that an imported source holds."
+    )
+    params: Params = Field({}, description="The source's own fields, such as path; of embedded: settings of synthesise that differ.")
+
+
 class Tokenizer(Training):
     """VQGAN: image <-> a grid of codes. RCG's layout."""
 
@@ -210,7 +228,8 @@ class Detector(Training):
         "timm:resnet18.a1_in1k, hf_hub:owner/name, torchvision:resnet50.",
     )
     expected_accuracy: Share | None = Field(
-        None, description="ID accuracy of the given weights; a run in which they stay 0.05 or more below stops. none = it stops near chance."
+        None,
+        description="ID accuracy of the given weights; a run in which they stay 0.05 or more below stops. none = it stops near chance.",
     )
     backbone: str = Field(
         "resnet34",
@@ -225,8 +244,12 @@ class Detector(Training):
     std: tuple[Deviation, Deviation, Deviation] | None = Field(
         None, description="What normalisation divides RGB by; none = as the given weights say, else ImageNet's."
     )
-    tuned_epochs: float = Field(1.0, gt=0, le=1000, description="Passes over the ID images when given weights are tuned, in place of epochs.")
-    tuned_lr: float = Field(0.001, gt=0, le=10, description="Peak learning rate when given weights are tuned, in place of lr. Liu et al. 2020.")
+    tuned_epochs: float = Field(
+        1.0, gt=0, le=1000, description="Passes over the ID images when given weights are tuned, in place of epochs."
+    )
+    tuned_lr: float = Field(
+        0.001, gt=0, le=10, description="Peak learning rate when given weights are tuned, in place of lr. Liu et al. 2020."
+    )
     beta: float = Field(2.0, ge=0, le=1000, description="Weight of the uncertainty loss. Paper eq. 5.")
     outlier_share: float = Field(1.0, gt=0, le=8, description="Outliers a step, per ID image of the batch.")
     rebuilt_share: Share = Field(
@@ -256,13 +279,19 @@ class Filter(Settings):
         None, description="At most so many are kept, of a band at random; none = all of the band, and as many for random and minority."
     )
     seed: int = Field(0, ge=0, description="Of what is drawn at random.")
+    sources: list[str] = Field([], description="Only outliers of these sources; empty = of all.")
+    ids: list[int] | None = Field(None, description="Only among these outlier_id: a selection by eye, type or verdict; none = all.")
 
 
 class Evaluate(Settings):
     """Tables and heatmaps. Paper Tables 1 and 2, Fig. 5."""
 
     filters: list[str] = Field(["all", "random", "high", "mid", "low", "q-mid", "auto"], description="Rows of the filter table.")
-    scorers: list[str] = Field(["msp", "energy", "knn", "mahalanobis", "gradnorm"], description="Baseline scorers, beside ours.")
+    by_source: bool = Field(False, description="With several sources of outliers, each filter also on the outliers of each source alone.")
+    scorers: list[str | Params] = Field(
+        ["msp", "energy", "knn", "mahalanobis", "gradnorm"],
+        description="Baseline scorers, beside ours; {name: knn, k: 10} sets a scorer's own parameters.",
+    )
     fit_images: Count = Field(10_000, description="ID images that baseline scorers are fitted on, at most; evenly spread over the set.")
 
 
@@ -292,6 +321,11 @@ class Config(Settings):
     data: Data
     encoder: Encoder
     rdm: RDM
+    outliers: list[Outliers] = Field(
+        [Outliers(name="minority")],
+        min_length=1,
+        description="Sources of outliers; each is trained on, scored, typed and compared by its name.",
+    )
     synthesise: Synthesise
     tokenizer: Tokenizer
     mage: MAGE
@@ -328,6 +362,10 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
     if dataset is not None and data is None:
         raise BadConfig(f"data set {dataset!r} reads images that you have: give their folder or file with --data.")
     if data is not None:
+        if not all(isinstance(content.get("data"), dict) and isinstance(content["data"].get(part), dict) for part in ("train", "test")):
+            raise BadConfig(
+                f"{preset} has no data.train and data.test for --data to fill; name a whole preset as its `base`, such as miniworld."
+            )
         # absolute, so that a job that starts elsewhere finds it and the same images continue the same run
         place = str(data.expanduser().resolve())
         for part in ("train", "test"):
@@ -335,7 +373,29 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
             content["data"][part] = source | {"path": place}
     for override in overrides:
         _override(content, override)
+    _anchor_paths(content, Path.cwd(), base=True)
     return validate(content, source=preset)
+
+
+def _anchor_paths(content: dict[str, Any], folder: Path, *, base: bool = False) -> None:
+    """Make relative paths of ID images and imported outliers absolute, so that whoever opens the run elsewhere finds them.
+
+    Those of weights start at the assets. What is no path yet is left for the check of settings.
+
+    Args:
+        base: also those of OOD sets where the ID images have no folder to start at.
+    """
+    told = content.get("data")
+    data = told if isinstance(told, dict) else {}
+    train, test = (data.get(part) for part in ("train", "test"))
+    entries = content.get("outliers")
+    imported = [entry.get("params") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    if base and isinstance(train, dict) and train.get("path") is None:
+        others = [data.get(part) for part in ("auxiliary", "ood")] + [[data.get("grid")]]
+        imported += [source for part in others if isinstance(part, list) for source in part]
+    for place in (train, test, *imported):
+        if isinstance(place, dict) and isinstance(path := place.get("path"), str):
+            place["path"] = str(folder / Path(path).expanduser())
 
 
 def _read(preset: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -349,6 +409,7 @@ def _read(preset: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
         raise BadConfig(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise BadConfig(f"{path} is not a preset: expected sections with settings, got {content!r}.")
+    _anchor_paths(content, path.absolute().parent)
     base = content.pop("base", None)
     if base is None:
         return content
@@ -358,8 +419,10 @@ def _read(preset: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def _over(below: dict[str, Any], upon: dict[str, Any]) -> dict[str, Any]:
-    """Nested plain data with the entries of `upon` in the place of those below; lists are taken whole."""
-    both = {key: _over(below[key], new) for key, new in upon.items() if isinstance(new, dict) and isinstance(below.get(key), dict)}
+    """Nested plain data with the entries of `upon` in the place of those below; lists are taken whole, and {} empties."""
+    if "dataset" in upon and upon["dataset"] != below.get("dataset"):  # what belongs to another data set means nothing to this one
+        below = {key: value for key, value in below.items() if key in ("split", "name", "optional")}
+    both = {key: _over(below[key], new) for key, new in upon.items() if isinstance(new, dict) and new and isinstance(below.get(key), dict)}
     return below | upon | both
 
 

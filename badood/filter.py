@@ -17,6 +17,7 @@ Preview = Callable[[Mask], Mapping[str, float]]
 """(M,) kept outliers -> fpr95 (and others) of a head-mode retrain on validation data; never on test data."""
 
 HIGH, MID, LOW = (0.3, 1.0), (0.3, 0.5), (0.0, 0.5)
+PAPER_BANDS = {"high": HIGH, "mid": MID, "low": LOW}
 """The bands of the paper's Table 2, in id_confidence."""
 
 OVERLAP_QUANTILE = 0.05
@@ -56,7 +57,7 @@ def select(outliers: pd.DataFrame, cfg: config.Filter, id_confidence: ArrayLike,
     """The outliers a detector is retrained on.
 
     Args:
-        outliers: M rows with id_confidence in [0, 1] and, for the minority strategy, minority_score.
+        outliers: M rows with id_confidence in [0, 1]; for the minority strategy minority_score, and for what is restricted source or outlier_id.
         cfg: strategy and its numbers.
         id_confidence: (V,) of ID validation images.
         preview: what `auto` compares bands by.
@@ -66,14 +67,21 @@ def select(outliers: pd.DataFrame, cfg: config.Filter, id_confidence: ArrayLike,
         EmptySelection: nothing is kept; says where the confidences lie and which bands would keep how many.
     """
     check(cfg)
-    known = np.asarray(id_confidence, dtype=np.float64)
-    if len(known) == 0:
+    validation = np.asarray(id_confidence, dtype=np.float64)
+    if len(validation) == 0:
         raise BadInput("a filter needs the id_confidence of ID validation images, and there are none; raise data.validation_share.")
-    kept, reason = STRATEGIES[cfg.strategy](Candidates(outliers, known, preview), cfg)
+    among = _among(outliers, cfg)
+    candidates = Candidates(
+        outliers[among].reset_index(drop=True), validation, None if preview is None else lambda kept: preview(_back(kept, among))
+    )
+    kept, reason = STRATEGIES[cfg.strategy](candidates, cfg)
+    kept = _back(kept, among)
+    if not among.all():
+        reason += f"; among {among.sum():,} outliers {_restriction(cfg)}"
     if cfg.count is not None and kept.sum() > cfg.count:
         kept = _drawn(kept, cfg.count, cfg.seed)
         reason += f"; {cfg.count:,} of these at random, seed {cfg.seed}"
-    return _selection(outliers["id_confidence"].to_numpy(dtype=np.float64), known, kept, reason)
+    return _selection(outliers["id_confidence"].to_numpy(dtype=np.float64), validation, kept, reason)
 
 
 def check(cfg: config.Filter) -> None:
@@ -92,8 +100,8 @@ def check(cfg: config.Filter) -> None:
 
 def overlap(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> float:
     """Share of outliers above the 5 % quantile of ID-validation confidence: those that pass for ID; 0 where there are none."""
-    outliers, known = np.asarray(outlier_confidence), np.asarray(id_confidence)
-    return float((outliers > np.quantile(known, OVERLAP_QUANTILE)).mean()) if len(outliers) else 0.0
+    outliers, validation = np.asarray(outlier_confidence), np.asarray(id_confidence)
+    return float((outliers > np.quantile(validation, OVERLAP_QUANTILE)).mean()) if len(outliers) else 0.0
 
 
 def sweep(
@@ -117,22 +125,22 @@ def sweep(
     Returns:
         A row a band that keeps any outlier: lo, hi (as given), kept (count), overlap, and the preview's figures.
     """
-    confidence, known = outliers["id_confidence"].to_numpy(dtype=np.float64), np.asarray(id_confidence, dtype=np.float64)
+    confidence, validation = outliers["id_confidence"].to_numpy(dtype=np.float64), np.asarray(id_confidence, dtype=np.float64)
     limits = np.linspace(*span, steps)
     rows = []
     for lo, hi in ((lo, hi) for lo in limits for hi in limits if lo < hi):
-        kept = _between(confidence, *(id_band(known, lo, hi) if quantiles else (lo, hi)))
+        kept = _between(confidence, *(id_band(validation, lo, hi) if quantiles else (lo, hi)))
         if kept.any():
-            share = overlap(confidence[kept], known)
+            share = overlap(confidence[kept], validation)
             rows.append({"lo": lo, "hi": hi, "kept": int(kept.sum()), "overlap": share, **preview(kept)})
     return pd.DataFrame(rows)
 
 
 def auto_bands(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> list[tuple[float, float]]:
     """The bands that `auto` compares: (lo, hi) in id_confidence; no two keep the same outliers, none keeps a handful."""
-    outliers, known = np.asarray(outlier_confidence, dtype=np.float64), np.asarray(id_confidence, dtype=np.float64)
+    outliers, validation = np.asarray(outlier_confidence, dtype=np.float64), np.asarray(id_confidence, dtype=np.float64)
     lows = [0.0, *np.quantile(outliers, AUTO_LOWS[1:])]
-    highs = [*np.quantile(known, AUTO_HIGHS[:-1]), 1.0]
+    highs = [*np.quantile(validation, AUTO_HIGHS[:-1]), 1.0]
     bands: dict[bytes, tuple[float, float]] = {}
     for lo, hi in [(0.0, 1.0), *((float(lo), float(hi)) for lo in lows for hi in highs if lo < hi), MID, LOW, HIGH]:
         kept = _between(outliers, lo, hi)
@@ -141,12 +149,39 @@ def auto_bands(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> list[
     return list(bands.values())
 
 
+def _among(outliers: pd.DataFrame, cfg: config.Filter) -> Mask:
+    """(M,) which outliers a strategy may choose from."""
+    among = np.ones(len(outliers), dtype=bool)
+    if cfg.sources:
+        unknown = sorted(set(cfg.sources) - set(outliers["source"]))
+        if unknown:
+            raise BadInput(f"filter.sources names {', '.join(unknown)}; the outliers are of {', '.join(sorted(set(outliers['source'])))}.")
+        among &= outliers["source"].isin(cfg.sources).to_numpy()
+    if cfg.ids is not None:
+        among &= outliers["outlier_id"].isin(cfg.ids).to_numpy()
+    if not among.any():
+        raise EmptySelection(f"the filter chooses among 0 of {len(outliers):,} outliers {_restriction(cfg)}; name others.")
+    return among
+
+
+def _restriction(cfg: config.Filter) -> str:
+    parts = [f"of {', '.join(cfg.sources)}"] if cfg.sources else []
+    return " ".join([*parts, *(["that were selected"] if cfg.ids is not None else [])])
+
+
+def _back(kept: Mask, among: Mask) -> Mask:
+    """A mask of those among which was chosen, as one of all outliers."""
+    every = np.zeros(len(among), dtype=bool)
+    every[among] = kept
+    return every
+
+
 @dataclass(frozen=True)
 class Candidates:
     """What a strategy chooses from: M outliers, (V,) confidences of ID validation, and the preview."""
 
     outliers: pd.DataFrame
-    known: Floats
+    validation: Floats
     preview: Preview | None
 
     @property
@@ -164,7 +199,7 @@ def _band(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
 
 
 def _quantile(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
-    lo, hi = id_band(candidates.known, cfg.lo, cfg.hi)
+    lo, hi = id_band(candidates.validation, cfg.lo, cfg.hi)
     where = f"id_confidence from {lo:.3f} to {hi:.3f}: quantiles {cfg.lo:g} and {cfg.hi:g} of ID validation"
     return _between(candidates.confidence, lo, hi), where
 
@@ -184,7 +219,7 @@ def _id_mid(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
     Table 2 puts Mid between the middle of the outliers' own range and the ID images; the confidences at which these lie differ
     from detector to detector, the quantiles do not.
     """
-    hi = float(np.quantile(candidates.known, OVERLAP_QUANTILE))
+    hi = float(np.quantile(candidates.validation, OVERLAP_QUANTILE))
     below = candidates.confidence[candidates.confidence <= hi]
     lo = float(np.median(below)) if len(below) else 0.0
     where = f"id_confidence from {lo:.3f} to {hi:.3f}: the upper half of the outliers below the 5 % quantile of ID validation"
@@ -197,6 +232,8 @@ def _random(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
 
 
 def _minority(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
+    if "minority_score" not in candidates.outliers or candidates.outliers["minority_score"].isna().all():
+        raise BadInput("the filter minority needs minority scores, and these outliers have none: give the encoder's and the RDM's weights.")
     count = _count(candidates, cfg)
     order = np.argsort(-candidates.outliers["minority_score"].to_numpy(), kind="stable")
     return _rows(order[:count], len(order)), f"the {count:,} with the highest minority score"
@@ -208,7 +245,7 @@ def _auto(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
         raise BadInput("the auto filter compares bands by a preview on validation data; pass one to `select`.")
     fpr95 = {
         (lo, hi): candidates.preview(_between(candidates.confidence, lo, hi))["fpr95"]
-        for lo, hi in auto_bands(candidates.confidence, candidates.known)
+        for lo, hi in auto_bands(candidates.confidence, candidates.validation)
     }
     lo, hi = min(fpr95, key=lambda band: fpr95[band])
     return _between(candidates.confidence, lo, hi), (
@@ -239,8 +276,8 @@ def _between(confidence: Floats, lo: float, hi: float) -> Mask:
 
 def id_band(id_confidence: ArrayLike, lo: float, hi: float) -> tuple[float, float]:
     """Confidences at two quantiles of ID validation; the ends 0 and 1 stay open, for outliers beyond all ID images."""
-    known = np.asarray(id_confidence, dtype=np.float64)
-    return (float(np.quantile(known, lo)) if lo > 0 else 0.0, float(np.quantile(known, hi)) if hi < 1 else 1.0)
+    validation = np.asarray(id_confidence, dtype=np.float64)
+    return (float(np.quantile(validation, lo)) if lo > 0 else 0.0, float(np.quantile(validation, hi)) if hi < 1 else 1.0)
 
 
 def _rows(rows: NDArray[np.int64], total: int) -> Mask:
@@ -260,10 +297,10 @@ def _count(candidates: Candidates, cfg: config.Filter) -> int:
     return cfg.count if cfg.count is not None else int(_between(candidates.confidence, cfg.lo, cfg.hi).sum())
 
 
-def _selection(confidence: Floats, known: Floats, kept: Mask, reason: str) -> Selection:
+def _selection(confidence: Floats, validation: Floats, kept: Mask, reason: str) -> Selection:
     if not kept.any():
-        raise EmptySelection(_no_outlier(confidence, known, reason))
-    share = overlap(confidence[kept], known)
+        raise EmptySelection(_no_outlier(confidence, validation, reason))
+    share = overlap(confidence[kept], validation)
     warning = ""
     if share > OVERLAP_LIMIT:
         warning = (
@@ -273,12 +310,12 @@ def _selection(confidence: Floats, known: Floats, kept: Mask, reason: str) -> Se
     return Selection(kept, float(confidence[kept].min()), float(confidence[kept].max()), share, reason, warning)
 
 
-def _no_outlier(confidence: Floats, known: Floats, reason: str) -> str:
+def _no_outlier(confidence: Floats, validation: Floats, reason: str) -> str:
     """What to do when a filter keeps nothing."""
     n = len(confidence)
     if n == 0:
         return "there are no outliers to filter; raise synthesise.count."
-    limit = float(np.quantile(known, OVERLAP_QUANTILE))
+    limit = float(np.quantile(validation, OVERLAP_QUANTILE))
     p10, p50, p90 = np.quantile(confidence, [0.1, 0.5, 0.9])
     bands = [(p10, p90), (p50, 1.0), (0.0, p50), (0.0, limit)]
     # limits are rounded outwards, so that the band as printed keeps what it says

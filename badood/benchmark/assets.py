@@ -14,10 +14,12 @@ from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.noise import Noise
 from badood.core.places import results
 from badood.core.progress import Progress, Silent
+from badood.data.record import ImageSet
+from badood.data.splits import load
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
 from badood.evaluate.ood_types import class_names, vocabulary
-from badood.pipeline.images import Images, anchors
+from badood.outliers.embedded import anchors
 from badood.pipeline.models import Models
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
@@ -41,12 +43,12 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
         minority_score_by_scale: mean minority score of outliers of the same 500 anchors at guidance 0, 0.025, 0.05, 0.075.
     """
     progress = progress or Silent()
-    images, models = Images(cfg), Models(cfg)
+    models, size = Models(cfg), cfg.data.image_size
     compute = models.compute
-    train, test = images.all_train, images.test
-    pixels = images.pixels(test)
+    train, test = load(cfg.data.train, None), load(cfg.data.test, None)
+    pixels = test.pixels(size)
     z0 = encode(models.encoder, pixels, compute, progress=progress)
-    known = nearest_classes(encode(models.encoder, images.pixels(train), compute, progress=progress), train.labels)
+    known = nearest_classes(encode(models.encoder, train.pixels(size), compute, progress=progress), train.labels)
     rows = anchors(test.labels, min(_ANCHORS, len(test)), _SEED)
     noise = Noise(_SEED, rows)
     anchor, labels = z0[rows], torch.from_numpy(test.labels[rows])
@@ -62,7 +64,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
         "psnr_db": psnr(rebuilt, originals),
         "rebuilt_consistency": consistency(rebuilt[torch.from_numpy(rows)]),
         "decode_consistency": consistency(decoded),
-        "clip_top1": clip_top1(cfg, models, images),
+        "clip_top1": clip_top1(cfg, models, test),
         "minority_score_by_scale": [
             _mean_minority_score(cfg, models, compute.put(anchor), compute.put(labels), scale, noise) for scale in SCALES
         ],
@@ -113,12 +115,12 @@ def psnr(rebuilt: Tensor, pixels: Tensor) -> float:
     return float((10 * torch.log10(255**2 / error)).mean())
 
 
-def clip_top1(cfg: Config, models: Models, images: Images) -> float:
+def clip_top1(cfg: Config, models: Models, test: ImageSet) -> float:
     """Zero-shot top-1 accuracy on the ID test images over the whole vocabulary."""
-    names = vocabulary(images.test.classes, cfg.clip.vocabulary)
-    position = np.array([names.index(name) for name in class_names(images.test.classes)])
-    chosen = zero_shot(models.clip, images.pixels(images.test), names, cfg.clip.templates, models.compute).argmax(dim=1)
-    return float((chosen.numpy() == position[images.test.labels]).mean())
+    names = vocabulary(test.classes, cfg.clip.vocabulary)
+    position = np.array([names.index(name) for name in class_names(test.classes)])
+    chosen = zero_shot(models.clip, test.pixels(cfg.data.image_size), names, cfg.clip.templates, models.compute).argmax(dim=1)
+    return float((chosen.numpy() == position[test.labels]).mean())
 
 
 def _mean_minority_score(cfg: Config, models: Models, z0: Tensor, labels: Tensor, scale: float, noise: Noise) -> float:

@@ -13,9 +13,12 @@ from badood.config import Config
 from badood.core.artefacts import atomic_file, write_json
 from badood.core.places import results
 from badood.core.progress import Progress
-from badood.pipeline.method import Method
+from badood.pipeline.engines import Processes
+from badood.pipeline.path import asked, find, retrain_all
+from badood.pipeline.preflight import preflight
 from badood.pipeline.runs import Run, start_run
-from badood.pipeline.side_by_side import train_side_by_side
+from badood.pipeline.sets import read_images
+from badood.pipeline.stage import Context
 
 COLUMNS = ("fpr95", "auroc", "aupr", "id_accuracy")
 QUANTILES = [0.05, 0.5, 0.95]
@@ -33,24 +36,21 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) ->
         validation at `QUANTILES`.
     """
     cfg = cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})  # the table is of our score alone
+    preflight(cfg)
     base = start_run(cfg, progress=progress)
     rows: list[dict[str, Any]] = []
-    for seed in range(seeds):
-        seeded = cfg.model_copy(
-            update={"detector": cfg.detector.model_copy(update={"seed": seed}), "filter": cfg.filter.model_copy(update={"seed": seed})}
-        )
-        method = Method(Run(base.folder, seeded, base.progress))
-        reference = pd.read_parquet(method.confidence / "reference.parquet")
-        groups = {
-            "outliers": pd.read_parquet(method.confidence / "outliers.parquet"),
-            "validation": reference[reference["set"] == "validation"],
-        }
-        spread = {name: group["id_confidence"].quantile(QUANTILES).tolist() for name, group in groups.items()}
-        train_side_by_side(method)
-        for name, asked in method.filters.items():
-            trial = method.trial(asked)
-            figures = {key: trial.get(key) for key in ("kept", "overlap", "lo", "hi", *COLUMNS)}
-            rows.append({"seed": seed, "filter": name, **figures, **spread} | ({"kept": 0} if "empty" in trial else {}))
+    with base.at_work():
+        for seed in range(seeds):
+            seeds_of = {"detector": cfg.detector, "filter": cfg.filter}
+            seeded = cfg.model_copy(update={name: part.model_copy(update={"seed": seed}) for name, part in seeds_of.items()})
+            run = Run(base.folder, seeded, base.progress)
+            do = Processes(run, Context(seeded.compute, base.progress))
+            found = find(do, run, read_images(do, seeded))
+            groups = {"outliers": pd.Series(found.confidence.outliers), "validation": pd.Series(found.confidence.validation)}
+            spread = {name: group.quantile(QUANTILES).tolist() for name, group in groups.items()}
+            for name, row in retrain_all(do, run, found, asked(seeded)).items():
+                figures = {key: getattr(row, key) for key in ("kept", "overlap", "lo", "hi", *COLUMNS)}
+                rows.append({"seed": seed, "filter": name, **figures, **spread})
     return pd.DataFrame(rows)
 
 

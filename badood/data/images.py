@@ -64,6 +64,13 @@ def check_files(files: Sequence[Path]) -> list[Skipped | None]:
         return list(pool.map(lambda file: check(file, str(file)), files))
 
 
+def png(image: NDArray[np.uint8]) -> bytes:
+    """Lossless bytes of a (3, H, W) uint8 RGB image."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
 def _decoded(content: bytes | Path, name: str, *, eighth: bool) -> Image.Image:
     """The image as RGB; with `eighth`, a JPEG at an eighth of its size."""
     name = shown(name)

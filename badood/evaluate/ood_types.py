@@ -54,12 +54,16 @@ def choose_tau(probabilities: NDArray[np.floating], recognised: float) -> float:
     return float(best[int(np.ceil(recognised * len(best))) - 1])
 
 
-def ood_types(probabilities: NDArray[np.floating], anchors: NDArray[np.integer], names: Sequence[str], tau: float) -> pd.DataFrame:
+def ood_types(
+    probabilities: NDArray[np.floating], anchors: NDArray[np.integer], id_classes: NDArray[np.integer], names: Sequence[str], tau: float
+) -> pd.DataFrame:
     """The type of every outlier, and what CLIP says about it.
 
     Args:
         probabilities: (N, K) zero-shot probabilities.
-        anchors: (N,) position of the anchor's class in `names`.
+        anchors: (N,) position of the anchor's class in `names`; -1 for an outlier without an anchor, which counts as one of the ID class
+            that is likeliest.
+        id_classes: (C,) positions of the ID classes in `names`.
         names: the K names of the vocabulary.
         tau: least probability at which a class counts as recognised, in [0, 1].
 
@@ -68,6 +72,7 @@ def ood_types(probabilities: NDArray[np.floating], anchors: NDArray[np.integer],
         ood_type: OOD-III where clip_prob < tau, else OOD-I where the top-1 is the anchor's class, else OOD-II.
     """
     rows = np.arange(len(probabilities))
+    anchors = np.where(anchors >= 0, anchors, id_classes[probabilities[:, id_classes].argmax(axis=1)])
     top = probabilities.argmax(axis=1)
     best = probabilities[rows, top]
     return pd.DataFrame(

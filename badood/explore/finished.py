@@ -4,22 +4,24 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from badood.calibrate import Calibrator, from_dict
+from badood.calibrate import Calibrator
 from badood.config import Filter
-from badood.core.artefacts import read_json
 from badood.core.errors import BadInput, EmptySelection
+from badood.evaluate.metrics import METRICS as OOD_METRICS
 from badood.evaluate.ood_types import TYPES, type_table
 from badood.explore.queries import Filters, Outliers
-from badood.filter import id_band, overlap, select
+from badood.filter import OVERLAP_QUANTILE, id_band, overlap, select
+from badood.pipeline.artefacts import OURS, Confidence, Described, Encoded, Evaluated, Images, Kept, Sweep, Table, Typed, joined
+from badood.pipeline.filter_rows import FilterRow
+from badood.pipeline.recorded import recorded_outliers
 from badood.pipeline.runs import Run, open_run
 
-METRICS = ("fpr95", "auroc", "aupr", "id_accuracy")
+METRICS = (*OOD_METRICS, "id_accuracy")
 
 
 @dataclass(frozen=True)
@@ -63,36 +65,60 @@ class Finished:
 
     def _folder(self, entry: str) -> Path:
         record = self.run.record
-        if entry not in record:
+        if entry not in record["results"]:
             raise BadInput(f"run {self.run.id} has no {entry} yet (state: {record['state']}); finish it with `python -m badood run`.")
-        return self.run.folder / str(record[entry])
+        return self.run.folder / str(record["results"][entry])
+
+    def has(self, entry: str) -> bool:
+        """Whether the run has come so far as to have made this, and makes it at all: "described" is of an encoder, for instance."""
+        return entry in self.run.record["results"]
 
     @cached_property
     def outliers(self) -> Outliers:
-        """Queries over the outliers."""
-        return Outliers(self._folder("outliers") / "outliers.parquet")
+        """Queries over the outliers. Of a run that has not come further, over what is known so far."""
+        if self.has("outliers"):
+            return Outliers(Table(self._folder("outliers")).path)
+        early = recorded_outliers(self.run)
+        described = Described(self._folder("described")) if self.has("described") else None
+        return Outliers(self.run.folder / f"outliers-{early.key}", joined(early, described), early.pixels)
+
+    @property
+    def scored(self) -> bool:
+        """Whether the outliers have confidences and types; before that they can be looked at only."""
+        return self.has("outliers")
 
     @cached_property
     def embeddings(self) -> NDArray[np.floating]:
-        """(M, D) memory-mapped outlier embeddings, in the order of `outliers.table()`."""
-        return np.load(self._folder("outliers") / "embeddings.npy", mmap_mode="r")
+        """(M, D) memory-mapped outlier embeddings, in the order of `outliers.table()`.
+
+        Raises:
+            BadInput: the run has no encoder.
+        """
+        return Described(self._folder("described")).embeddings
+
+    @cached_property
+    def train(self) -> Images:
+        """ID training images."""
+        folders = self.run.record["results"]
+        return Images(self.run.folder / folders["train"], "train", self.run.folder / folders["split"])
 
     @cached_property
     def encoded_key(self) -> str:
-        """Key of the artefact that the ID images belong to."""
-        return self._folder("encoded").name
+        """Key of the ID images."""
+        return self.train.key
 
     @cached_property
     def anchors(self) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
         """(N, D) memory-mapped z0 of the ID training images, and their (N,) labels."""
-        folder = self._folder("encoded")
-        return np.load(folder / "z0.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+        return Encoded(self._folder("encoded")).z0, self.train.labels
 
     def neighbours(self, outlier_id: int, count: int = 8) -> pd.DataFrame:
-        """The ID training images whose z0 is most alike: row, anchor_class and similarity (cosine, -1..1), nearest first."""
-        known, labels = self.anchors
+        """The ID training images whose z0 is most alike: row, anchor_class and similarity (cosine, -1..1), nearest first; none without an encoder."""
+        if not self.has("described"):
+            return pd.DataFrame({"row": [], "anchor_class": [], "similarity": []})
+        z0, labels = self.anchors
         vector = np.asarray(self.embeddings[self.outliers.place(outlier_id)], dtype=np.float32)
-        similarity = known @ vector / (self._lengths * np.linalg.norm(vector)).clip(1e-12)
+        similarity = z0 @ vector / (self._lengths * np.linalg.norm(vector)).clip(1e-12)
         rows = np.argsort(-similarity, kind="stable")[:count]
         return pd.DataFrame({"row": rows, "anchor_class": [self.classes[label] for label in labels[rows]], "similarity": similarity[rows]})
 
@@ -104,26 +130,39 @@ class Finished:
     @cached_property
     def classes(self) -> list[str]:
         """ID class names; a label is a position in it."""
-        return list(read_json(self._folder("encoded") / "classes.json"))
+        return list(self.train.classes)
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """Names of the sources of outliers."""
+        return [entry.name for entry in self.run.cfg.outliers]
+
+    @property
+    def _confidences(self) -> Confidence:
+        return Confidence(self._folder("calibration"))
 
     @cached_property
     def reference(self) -> pd.DataFrame:
-        """Held-out images under the first detector: set ("validation" or "auxiliary"), energy, id_confidence, fold."""
-        return pd.read_parquet(self._folder("calibration") / "reference.parquet")
+        """Held-out images under the first detector: set ("validation" or "auxiliary"), energy, id_confidence."""
+        return self._confidences.reference
 
     @cached_property
     def tau(self) -> float:
         """Least CLIP probability at which an outlier counts as recognised."""
-        return float(read_json(self._folder("types") / "tau.json")["tau"])
+        return Typed(self._folder("types")).tau
 
     @property
     def id_quantile(self) -> float:
         """5 % quantile of ID-validation confidence: kept outliers above it overlap with ID."""
-        return float(self._confidence("validation").quantile(0.05))
+        return float(self._confidence("validation").quantile(OVERLAP_QUANTILE))
 
-    def confidence_groups(self) -> dict[str, NDArray[np.floating]]:
-        """id_confidence of ID validation, all outliers and, where "all" was evaluated, real OOD test images."""
-        groups = {"ID validation": self._confidence("validation").to_numpy(), "outliers": self.outliers.values("id_confidence")}
+    def confidence_groups(self, by_source: bool = False) -> dict[str, NDArray[np.floating]]:
+        """id_confidence of ID validation, all outliers (or those of each source) and, where "all" was evaluated, real OOD test images."""
+        groups = {"ID validation": self._confidence("validation").to_numpy()}
+        if by_source and len(self.sources) > 1:
+            groups |= {name: self.outliers.values("id_confidence", Filters(source=(name,))) for name in self.sources}
+        else:
+            groups["outliers"] = self.outliers.values("id_confidence")
         if "all" in self.filters()["filter"].to_numpy():
             scores = self.scores("all")
             groups["real OOD"] = scores.loc[scores["set"] != "id", "id_confidence"].to_numpy()
@@ -138,8 +177,8 @@ class Finished:
 
     def taken_for_id(self, accepted: float) -> tuple[float, dict[str, float]]:
         """The energy up to which a share `accepted` of ID validation lies, and the share of every other group that does."""
-        known, *others = self.energies().items()
-        limit = float(np.quantile(known[1], accepted))
+        id_energy, *others = self.energies().items()
+        limit = float(np.quantile(id_energy[1], accepted))
         return limit, {name: float((energy <= limit).mean()) for name, energy in others}
 
     def _confidence(self, group: str) -> "pd.Series[float]":
@@ -148,7 +187,7 @@ class Finished:
     @cached_property
     def calibrator(self) -> Calibrator:
         """The first detector's fitted map from energy to id_confidence."""
-        return from_dict(read_json(self._folder("calibration") / "calibrator.json"))
+        return self._confidences.calibrator
 
     def limits(self, lo: float, hi: float, *, quantiles: bool) -> tuple[float, float]:
         """A band in id_confidence, whether it was given so or in quantiles of ID validation."""
@@ -156,9 +195,9 @@ class Finished:
 
     def quantiles(self, lo: float, hi: float) -> tuple[float, float]:
         """The quantiles of ID validation at which a band in id_confidence begins and ends; 0 and 1 stay open ends."""
-        known = np.sort(self._confidence("validation"))
-        first, last = np.searchsorted(known, lo, side="left"), np.searchsorted(known, hi, side="right")
-        return (float(first / len(known)) if lo > 0 else 0.0, float(last / len(known)) if hi < 1 else 1.0)
+        validation = np.sort(self._confidence("validation"))
+        first, last = np.searchsorted(validation, lo, side="left"), np.searchsorted(validation, hi, side="right")
+        return (float(first / len(validation)) if lo > 0 else 0.0, float(last / len(validation)) if hi < 1 else 1.0)
 
     def scale(self, column: str) -> Scale:
         """The part of an axis that the outliers lie in, at ends with few digits; as wide as one step where all are alike."""
@@ -205,31 +244,43 @@ class Finished:
 
     def sweep(self, *, quantiles: bool) -> pd.DataFrame:
         """The previews of all bands, as `filter.sweep` makes them; empty where no sweep was run in this unit."""
-        noted = self.run.record.get("sweep", {}).get("quantile" if quantiles else "confidence")
-        return pd.DataFrame() if noted is None else pd.read_parquet(self.run.folder / noted / "sweep.parquet")
+        name = "sweep quantile" if quantiles else "sweep confidence"
+        return Sweep(self._folder(name)).table if self.has(name) else pd.DataFrame()
+
+    def summary(self, source: str) -> str:
+        """A source's outliers in a line: how many, where their confidences lie, their types, and how many pass for ID."""
+        only = Filters(source=(source,))
+        confidence = self.outliers.values("id_confidence", only)
+        mix = self.outliers.mix("ood_type", only)
+        spread = " / ".join(f"{value:.2f}" for value in np.quantile(confidence, [0.05, 0.5, 0.95]))
+        types = ", ".join(f"{100 * share:.0f} % {name}" for name, share in zip(mix["ood_type"], mix["share"], strict=True))
+        passes = 100 * overlap(confidence, self._confidence("validation"))
+        return (
+            f"{source}: {len(confidence):,} outliers, id_confidence {spread} (5 / 50 / 95 %); {types}; {passes:.0f} % look as much like ID as 95 % "
+            "of ID validation images do"
+        )
 
     def filters(self) -> pd.DataFrame:
         """The filter table: filter, kept, lo, hi, overlap, then fpr95, auroc, aupr and id_accuracy as fractions; filters that kept nothing are left out."""
         columns = ["filter", "kept", "lo", "hi", "overlap", *METRICS]
-        rows = [row | {"filter": name} for name, row in self.run.record["metrics"].items() if "empty" not in row]
-        return pd.DataFrame([{column: row[column] for column in columns} for row in rows], columns=columns)
+        rows = [[row.name, *[getattr(row, column) for column in columns[1:]]] for row in self.run.rows.values() if not row.empty]
+        return pd.DataFrame(rows, columns=columns)
 
     def scores(self, name: str) -> pd.DataFrame:
         """Test images under the detector of the filter `name`: set, label, class predicted, energy, id_confidence, and the anomaly by every
         method.
         """
-        return pd.read_parquet(self._evaluation(name) / "scores.parquet")
+        return self._evaluation(name).scores
 
     def shift(self, name: str) -> pd.DataFrame:
         """The shift table of the filter `name`; empty where the preset has no grid."""
-        path = self._evaluation(name) / "shift.parquet"
-        return pd.read_parquet(path) if path.exists() else pd.DataFrame()
+        return self._evaluation(name).shift
 
     def scorers(self, name: str) -> pd.DataFrame:
         """Our score ("bad-ood") and every baseline under the detector of `name`: scorer, fpr95, auroc, aupr (fractions, mean over the OOD sets)."""
         row = self._row(name)
-        rows = {"bad-ood": row, **row["scorers"]}
-        return pd.DataFrame([{"scorer": scorer, **{metric: figures[metric] for metric in METRICS[:3]}} for scorer, figures in rows.items()])
+        rows = {OURS: {metric: getattr(row, metric) for metric in OOD_METRICS}, **row.scorers}
+        return pd.DataFrame([{"scorer": scorer, **{metric: figures[metric] for metric in OOD_METRICS}} for scorer, figures in rows.items()])
 
     def types(self, lo: float, hi: float) -> pd.DataFrame:
         """OOD types before and after the band lo..hi of id_confidence. Paper Table 3."""
@@ -259,23 +310,18 @@ class Finished:
 
     def kept(self, name: str) -> NDArray[np.int64]:
         """outlier_id of what the filter `name` kept, ascending."""
-        row = self._row(name)
-        cfg = Filter(**row["filter"])
-        if cfg.strategy == "auto":  # its band was chosen by previews; the row says where it ended
-            cfg = Filter(strategy="band", lo=row["lo"], hi=row["hi"])
-        # the rows of the run's own order: what was drawn at random depends on it
-        table = self.outliers.table()
-        return np.sort(table["outlier_id"].to_numpy(np.int64)[select(table, cfg, self._confidence("validation")).kept])
+        ids = self.outliers.table()["outlier_id"].to_numpy(np.int64)
+        return np.sort(ids[Kept(self.run.folder / self._row(name).selection).mask])
 
-    def _row(self, name: str) -> dict[str, Any]:
-        rows = self.run.record["metrics"]
-        if name not in rows or "empty" in rows[name]:
-            known = ", ".join(self.filters()["filter"]) or "none yet"
-            raise BadInput(f"run {self.run.id} has no evaluated filter {name!r}; it has {known}.")
-        return rows[name]
+    def _row(self, name: str) -> FilterRow:
+        row = self.run.rows.get(name)
+        if row is None or row.empty:
+            having = ", ".join(self.filters()["filter"]) or "none yet"
+            raise BadInput(f"run {self.run.id} has no evaluated filter {name!r}; it has {having}.")
+        return row
 
-    def _evaluation(self, name: str) -> Path:
-        return self.run.folder / str(self._row(name)["evaluation"])
+    def _evaluation(self, name: str) -> Evaluated:
+        return Evaluated(self.run.folder / self._row(name).evaluation)
 
 
 def finished(run: Run | str | Path) -> Finished:

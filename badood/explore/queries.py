@@ -9,11 +9,14 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from badood.core.errors import BadInput
+from badood.core.rows import Rows
+from badood.data.images import png
 
 Interval = tuple[float, float]
 
@@ -25,6 +28,8 @@ class Filters(BaseModel):
 
     id_confidence: Interval | None = None
     minority_score: Interval | None = None
+    nearest_cosine: Interval | None = None
+    source: tuple[str, ...] = ()
     anchor_class: tuple[str, ...] = ()
     ood_type: tuple[str, ...] = ()
     clip_label: tuple[str, ...] = ()
@@ -34,15 +39,22 @@ class Filters(BaseModel):
     """Only these; an empty tuple lets nothing through. For verdicts and lassos."""
 
 
+_INTERVALS = ("id_confidence", "minority_score", "nearest_cosine")
+"""Fields of `Filters` that are intervals."""
+
+
 @dataclass(frozen=True)
 class Outliers:
     """The outliers of a run; the file never changes, so everything but the images is read into memory once.
 
     Attributes:
-        path: an `outliers.parquet`.
+        path: an `outliers.parquet`. Of a run that has not come so far a name only, and what it has lies in `plain` and `pixels`.
+        plain: M rows of what is known. pixels: (M, 3, H, W) uint8, row-aligned.
     """
 
     path: Path
+    plain: pa.Table | None = None
+    pixels: Rows | None = None
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -51,19 +63,33 @@ class Outliers:
         Raises:
             BadInput: there is no such file, or it is not a parquet file of outliers.
         """
+        if self.plain is not None:
+            return tuple(self.plain.column_names)
         try:
             names = parquet.read_schema(self.path).names
         except (OSError, ValueError) as error:
             raise BadInput(f"{self.path} is not a readable outliers.parquet ({error}); run the pipeline again.") from error
-        missing = {"outlier_id", "anchor_id", "image", *Filters.model_fields} - set(names)
+        missing = {"outlier_id", "source", "image"} - set(names)
         if missing:
             raise BadInput(f"{self.path} lacks the columns {', '.join(sorted(missing))}; give the outliers.parquet of a finished run.")
         return tuple(name for name in names if name != "image")
 
     @cached_property
+    def known(self) -> frozenset[str]:
+        """Columns in which any outlier has a value: a source without anchors, scales or scores leaves theirs empty."""
+        counts = ", ".join(f'count("{name}")' for name in self.columns)
+        found = self._database.cursor().execute(f"SELECT {counts} FROM outliers").fetchone() or ()
+        return frozenset(name for name, count in zip(self.columns, found, strict=True) if count)
+
+    @cached_property
     def _database(self) -> duckdb.DuckDBPyConnection:
-        selected = ", ".join(f'"{name}"' for name in self.columns)
         connection = duckdb.connect()
+        if self.plain is not None:
+            plain = self.plain.append_column("row", pa.array(np.arange(len(self.plain), dtype=np.int64)))
+            connection.register("early", plain)
+            connection.execute("CREATE TABLE outliers AS SELECT * FROM early")
+            return connection
+        selected = ", ".join(f'"{name}"' for name in self.columns)
         connection.execute(
             f"CREATE TABLE outliers AS SELECT {selected}, file_row_number AS row FROM read_parquet(?, file_row_number = true)",
             [str(self.path)],
@@ -102,7 +128,7 @@ class Outliers:
         """
         where, values = _where(filters)
         way = "DESC" if descending else "ASC"
-        order = f'"{self._known(sort)}" {way}, outlier_id'
+        order = f'"{self._known(sort)}" {way} NULLS LAST, outlier_id'
         source = "outliers"
         if ranks is not None:
             source += " LEFT JOIN (SELECT unnest(?::BIGINT[]) AS ranked, unnest(?::BIGINT[]) AS rank) ON outlier_id = ranked"
@@ -219,9 +245,12 @@ class Outliers:
         return int(found["row"][0])
 
     def siblings(self, outlier_id: int) -> pd.DataFrame:
-        """All outliers of the same anchor, by guidance scale; all columns but the image."""
-        query = "SELECT * EXCLUDE row FROM outliers WHERE anchor_id = ? ORDER BY guidance_scale, outlier_id"
-        return self._frame(query, [self.row(outlier_id)["anchor_id"]])
+        """All outliers of the same anchor, by guidance scale; itself alone where it has none. All columns but the image."""
+        anchor = self.row(outlier_id).get("anchor_id")
+        if anchor is None or pd.isna(anchor):
+            return self.page(Filters(outlier_id=(outlier_id,)), sort="outlier_id")
+        scale = "guidance_scale, " if "guidance_scale" in self.columns else ""
+        return self._frame(f"SELECT * EXCLUDE row FROM outliers WHERE anchor_id = ? ORDER BY {scale}outlier_id", [anchor])
 
     def images(self, ids: Sequence[int]) -> dict[int, bytes]:
         """Encoded image bytes by outlier_id; only the row groups that hold them are read.
@@ -233,6 +262,10 @@ class Outliers:
         lacking = sorted(set(map(int, ids)) - set(rows["outlier_id"].astype(int)))
         if lacking:
             raise BadInput(f"{self.path} lacks the outliers {lacking[:10]}; choose among those of its outlier_id column.")
+        if self.pixels is not None:
+            pixels = self.pixels.array(rows["row"].to_numpy(np.int64))
+            made = {int(number): png(image) for number, image in zip(rows["outlier_id"], pixels, strict=True)}
+            return {int(outlier_id): made[int(outlier_id)] for outlier_id in ids}
         file = parquet.ParquetFile(self.path, metadata=self._footer)
         ends = np.cumsum([self._footer.row_group(group).num_rows for group in range(file.num_row_groups)])
         found: dict[int, bytes] = {}
@@ -263,7 +296,7 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     for name, value in filters:
         if value is None or (value == () and name != "outlier_id"):
             continue
-        if name in ("id_confidence", "minority_score"):
+        if name in _INTERVALS:
             clauses.append(f"{name} BETWEEN ? AND ?")
             values += value
         else:

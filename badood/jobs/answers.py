@@ -8,26 +8,38 @@ from functools import lru_cache
 from typing import Any, TextIO
 
 import numpy as np
-import pandas as pd
-import torch
 
 from badood.config import Filter
-from badood.core.artefacts import read_json
-from badood.core.errors import BadInput, BadOODError
+from badood.core.errors import BadInput, one_line
 from badood.core.processes import lines
-from badood.data.record import ImageSet
+from badood.core.rows import Rows
+from badood.data.images import png
 from badood.detect.scorers import scorer
 from badood.evaluate.clip import zero_shot
+from badood.filter import select
 from badood.jobs import lesson
-from badood.pipeline import evaluation
-from badood.pipeline.method import Method
-from badood.pipeline.runs import open_run
-from badood.pipeline.table import png
+from badood.pipeline.artefacts import Evaluated, Outliers, Trained, Typed
+from badood.pipeline.engines import Local
+from badood.pipeline.models import Models
+from badood.pipeline.opened import chosen_row, recorded
+from badood.pipeline.recorded import recorded_outliers
+from badood.pipeline.results import Results
+from badood.pipeline.runs import Run, open_run
+from badood.pipeline.stage import Context
+from badood.pipeline.stages.evaluate import shift as shift_stage
+from badood.pipeline.stages.select import filter_table
 
 
-@lru_cache(maxsize=2)
-def _method(run: str) -> Method:
-    return Method(open_run(run))
+@lru_cache(maxsize=4)
+def _results(run: str, created: str, results: str) -> tuple[Run, Results]:
+    """A run and what it found, kept as long as its record says the same: one that was deleted and made again is another."""
+    opened = open_run(run)
+    return opened, recorded(opened)
+
+
+def _opened(run: str) -> tuple[Run, Results]:
+    record = open_run(run).record
+    return _results(run, str(record["created"]), json.dumps(record["results"], sort_keys=True))
 
 
 def ping() -> str:
@@ -37,50 +49,60 @@ def ping() -> str:
 
 def preview(run: str, filter: dict[str, Any]) -> dict[str, Any]:
     """FPR95, AUROC and AUPR on validation data of a head-only retrain on what a filter keeps; kept, lo, hi, overlap."""
-    method = _method(run)
-    chosen = method.selection(Filter(**filter))
-    figures = method.preview(chosen.kept)
+    opened, found = _opened(run)
+    compute = Context(opened.cfg.compute).compute
+    table = filter_table(found.outliers, found.described, found.confidence)
+    chosen = select(table, Filter(**filter), found.confidence.validation, preview=lambda kept: found.previews.head_metrics(kept, compute))
+    figures = found.previews.head_metrics(chosen.kept, compute)
     return figures | {"kept": int(chosen.kept.sum()), "lo": chosen.lo, "hi": chosen.hi, "overlap": chosen.overlap}
 
 
 def suggest(run: str) -> dict[str, Any]:
-    """The auto band: lo, hi, kept, reason."""
-    chosen = _method(run).selection(Filter(strategy="auto"))
+    """The auto band, with the run's own count and seed: lo, hi, kept, reason."""
+    opened, found = _opened(run)
+    compute = Context(opened.cfg.compute).compute
+    asked = opened.cfg.filter.model_copy(update={"strategy": "auto"})
+    table = filter_table(found.outliers, found.described, found.confidence)
+    chosen = select(table, asked, found.confidence.validation, preview=lambda kept: found.previews.head_metrics(kept, compute))
     return {"lo": chosen.lo, "hi": chosen.hi, "kept": int(chosen.kept.sum()), "reason": chosen.reason}
 
 
 def walk(run: str, row: int, start: int, scale: float) -> dict[str, Any]:
     """One ID image taken through the method; see `lesson.walk`."""
-    return lesson.walk(_method(run), row, start=start, scale=scale)
+    return lesson.walk(*_opened(run), row, start=start, scale=scale)
 
 
 def recognised(run: str, outlier: int) -> list[tuple[str, float]]:
     """CLIP's five most probable class names for an outlier, with their probabilities."""
-    method = _method(run)
-    rows = np.flatnonzero(method.embeddings["outlier_id"] == outlier)
-    if len(rows) != 1:
-        raise BadInput(f"run {run} has no outlier {outlier}; choose among the outlier_id of its outliers.")
-    names = read_json(method.types / "tau.json")["vocabulary"]
-    pixels = torch.from_numpy(np.load(method.decoded / "images.npy", mmap_mode="r")[rows])
-    probabilities = zero_shot(method.models.clip, pixels, names, method.cfg.clip.templates, method.run.compute)
+    opened = open_run(run)
+    outliers: Outliers = recorded_outliers(opened)
+    if not 0 <= outlier < len(outliers):
+        raise BadInput(f"run {run} has no outlier {outlier}; its ids go up to {len(outliers) - 1:,}.")
+    names = Typed(opened.folder / opened.record["results"]["types"]).vocabulary
+    compute = Context(opened.cfg.compute).compute
+    probabilities = zero_shot(_models(run).clip, outliers.pixels[[outlier]], names, opened.cfg.clip.templates, compute)
     best = probabilities[0].topk(min(5, len(names)))
     return [(names[place], value) for place, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
 
 
+@lru_cache(maxsize=2)
+def _models(run: str) -> Models:
+    return Models(open_run(run).cfg)
+
+
 def id_image(run: str, numbers: list[int]) -> str:
     """An ID training image by its row, as base64 of a PNG."""
-    return _encoded(_method(run), _method(run).images.train, numbers[0])
+    return _encoded(_opened(run)[1].sets.train.pixels, numbers[0])
 
 
 def grid_image(run: str, numbers: list[int]) -> str:
     """An image of the shift grid by semantic level, covariate level and number in the cell, as base64 of a PNG."""
-    method = _method(run)
-    grid = method.images.grid
+    grid = _opened(run)[1].sets.grid
     if grid is None:
         raise BadInput(f"run {run} has no shift grid; name one in data.grid.")
     semantic, covariate, number = numbers
     cell = np.flatnonzero((grid.levels["semantic"] == semantic) & (grid.levels["covariate"] == covariate))
-    return _encoded(method, grid, int(cell[number % len(cell)]))
+    return _encoded(grid.pixels, int(cell[number % len(cell)]))
 
 
 def scorers() -> list[str]:
@@ -90,15 +112,19 @@ def scorers() -> list[str]:
 
 def shift(run: str, detector: str, name: str) -> list[dict[str, Any]]:
     """Rows of the shift table of one scorer, under the detector of a row of the run's filter table."""
-    method = _method(run)
-    folder = method.run.folder / method.run.record["metrics"][detector]["detector"]
-    table = pd.read_parquet(evaluation.shift(method, folder, name) / "shift.parquet")
+    opened, found = _opened(run)
+    sets = found.sets
+    if sets.grid is None:
+        raise BadInput(f"run {run} has no shift grid; name one in data.grid.")
+    trained = Trained(opened.folder / chosen_row(opened, detector).detector)
+    do = Local(opened, Context(opened.cfg.compute), timed=False)
+    inputs = (opened.cfg.evaluate.fit_images, trained, sets.train, sets.validation, sets.grid)
+    table = Evaluated(do(shift_stage, name, *inputs).folder).shift
     return list(json.loads(table.to_json(orient="records", double_precision=15)))
 
 
-def _encoded(method: Method, images: ImageSet, row: int) -> str:
-    pixels = method.images.pixels(images.take(np.array([row])))[0]
-    return base64.b64encode(png(pixels.numpy())).decode()
+def _encoded(pixels: Rows, row: int) -> str:
+    return base64.b64encode(png(pixels.array([row])[0])).decode()
 
 
 ANSWERS: dict[str, Callable[..., Any]] = {
@@ -119,11 +145,11 @@ def answer(line: str) -> dict[str, Any]:
     message = json.loads(line)
     try:
         return {"answer": ANSWERS[message["question"]](**message["arguments"])}
-    except BadOODError as error:
-        return {"error": str(error)}
     except Exception as error:  # the process lives on: the next question may be a good one
-        traceback.print_exc()
-        return {"error": f"{type(error).__name__}: {error}"}
+        told = one_line(error)
+        if told is None:
+            traceback.print_exc()
+        return {"error": told or f"{type(error).__name__}: {error}"}
 
 
 def serve(questions: TextIO, replies: TextIO) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from badood.core.errors import BadOODError
+from badood.core.errors import one_line
 from badood.core.processes import end_with_parent
 from badood.jobs.kinds import job_kind
 from badood.store import Database, jobs, open_database
@@ -53,13 +53,9 @@ def do(job_id: int) -> int:
     job = jobs.get(database, job_id)
     try:
         result = job_kind[job.kind](job.arguments, Reported(database, job_id))
-    except BadOODError as error:
-        traceback.print_exc()
-        jobs.finish(database, job_id, "failed", error=str(error))
-        return 1
     except Exception as error:
         traceback.print_exc()
-        jobs.finish(database, job_id, "failed", error=f"{type(error).__name__}: {error}")
+        jobs.finish(database, job_id, "failed", error=one_line(error) or f"{type(error).__name__}: {error}")
         return 1
     jobs.finish(database, job_id, "done", result=result)
     return 0

@@ -6,47 +6,64 @@ from typing import Any
 import numpy as np
 import torch
 
-from badood.calibrate import from_dict
-from badood.core.artefacts import read_json
+from badood.core.errors import BadInput
 from badood.core.noise import Noise
-from badood.pipeline.method import Method
-from badood.pipeline.table import png
-from badood.synthesise import synthesiser
+from badood.data.images import png
+from badood.detect.train import score
+from badood.outliers.embedded import Embedded
+from badood.pipeline.artefacts import Encoded
+from badood.pipeline.models import Models
+from badood.pipeline.preflight import outlier_sources
+from badood.pipeline.results import Results
+from badood.pipeline.runs import Run
+from badood.pipeline.stage import Context
+from badood.pipeline.stages.calibrate import raw
+from badood.pipeline.stages.detect import load
+from badood.synthesise import Synthesiser, synthesiser
 from badood.synthesise.guidance import minority_score
 
 STEPS = ("decoded", "noised", "denoised", "guided")
 """The anchor's own embedding, with noise, denoised without guidance, and denoised towards low likelihood."""
 
 
-def walk(method: Method, row: int, *, start: int, scale: float) -> dict[str, Any]:
+def walk(run: Run, found: Results, row: int, *, start: int, scale: float) -> dict[str, Any]:
     """What becomes of an anchor at every step; all draws are those of the anchor's row, so only the settings change the pictures.
 
     Args:
-        method: the run. row: of its ID training images.
+        run: with an embedded source of outliers, whose synthesiser and parameters are used. row: of its ID training images.
         start: t, diffusion step up to which noise is added. scale: guidance scale.
 
     Returns:
         steps: by name of `STEPS` image (PNG as base64), energy (nats), id_confidence and minority_score; signal: the anchor's weight in z_t, 0..1.
+
+    Raises:
+        BadInput: the run has no embedded source, or its outliers come from elsewhere only.
     """
-    cfg, compute, rdm = method.cfg, method.run.compute, method.models.rdm
-    labels = torch.from_numpy(np.load(method.encoded / "labels.npy")[[row]])
-    z0 = torch.from_numpy(np.load(method.encoded / "z0.npy", mmap_mode="r")[[row]])
-    noise = Noise(cfg.synthesise.seed, np.array([row]))
+    source = next((each for each in outlier_sources(run.cfg).values() if isinstance(each, Embedded)), None)
+    if source is None or "encoded" not in run.record["results"]:
+        raise BadInput(f"the outliers of run {run.id} were not made by a synthesiser, so there are no steps to show; choose another run.")
+    cfg, compute, models = source.synthesise, Context(run.cfg.compute).compute, Models(run.cfg)
+    rdm, train = models.rdm, found.sets.train
+    encoded = Encoded(run.folder / run.record["results"]["encoded"]).z0
+    z0, labels = torch.from_numpy(np.array(encoded[[row]])), torch.from_numpy(train.labels[[row]])
+    noise = Noise(cfg.seed, np.array([row]))
     with compute.autocast():
         given, anchor = compute.put(labels), compute.put(z0)
         z_t = rdm.noised(anchor, start, noise.normal(anchor.shape[1:], "start").to(anchor))
+        made = [_synthesiser(source, strength, start) for strength in (0.0, scale)]
         ways = [
-            synthesiser.make("minority", {"scale": strength, "start": start}).sample(anchor, given, rdm, noise) for strength in (0.0, scale)
+            each.fit(torch.from_numpy(np.array(encoded)), torch.from_numpy(train.labels)).sample(anchor, given, rdm, noise) for each in made
         ]
         embeddings = [part.detach().float() for part in (anchor, z_t, *ways)]
         likely = [
-            float(minority_score(rdm.frozen(given), part, renoise=cfg.synthesise.score_renoise, noise=noise, samples=4))
+            float(minority_score(rdm.frozen(given), part, renoise=cfg.score_renoise, noise=noise, samples=cfg.score_samples))
             for part in embeddings
         ]
-    same = Noise(cfg.decode.seed, np.full(len(embeddings), row))
-    pixels = method.models.decode(torch.cat(embeddings).cpu(), same)
-    energy = method.seen(method.load_detector(method.first_detector), pixels)
-    confidence = from_dict(read_json(method.confidence / "calibrator.json")).id_confidence(energy)
+    same = Noise(run.cfg.decode.seed, np.full(len(embeddings), row))
+    pixels = models.decode(torch.cat(embeddings).cpu(), same)
+    detector = load(found.previews.first, compute)
+    energy = raw(score(detector, pixels, compute), run.cfg.calibrate)
+    confidence = found.confidence.calibrator.id_confidence(energy)
     steps = {
         name: {
             "image": base64.b64encode(png(pixels[place].numpy())).decode(),
@@ -57,3 +74,11 @@ def walk(method: Method, row: int, *, start: int, scale: float) -> dict[str, Any
         for place, name in enumerate(STEPS)
     }
     return {"steps": steps, "signal": float(rdm.schedule.alphas_cumprod[start].sqrt())}
+
+
+def _synthesiser(source: Embedded, scale: float, start: int) -> Synthesiser:
+    """The run's own at another scale; where it starts at a diffusion step, at another one."""
+    kind = synthesiser[source.synthesise.method]
+    starts = {"start": start} if "start" in getattr(kind, "__dataclass_fields__", {}) else {}
+    made: Synthesiser = synthesiser.make(source.synthesise.method, {**source.synthesise.params, "scale": scale, **starts})
+    return made

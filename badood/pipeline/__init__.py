@@ -1,1 +1,1 @@
-"""The path itself: `models` trains the five models, `method` runs the method on them. Read `method.run_pipeline` first."""
+"""The path itself: `path.py` joins the stages, `train.py` trains the five models that they use. Read `path.run` first."""

@@ -5,31 +5,36 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
-import tempfile
-import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from badood.config import CHECKOUT, Config, validate
-from badood.core.artefacts import digest, home, made_folder, read_json, remove_folder, write_json
+from filelock import FileLock, Timeout
+
+from badood.config import Config, validate
+from badood.core.artefacts import digest, home, read_json, remove_folder, tidy, write_json
 from badood.core.errors import BadInput
+from badood.core.places import checkout
 from badood.core.progress import Progress, Silent
 from badood.core.ranks import ranks
+from badood.pipeline.filter_rows import FilterRow
 
-if TYPE_CHECKING:
-    from badood.core.compute import Compute
-
-LAYOUT = 1
-"""Version of the run folder's layout; raised when an older folder cannot be read any more."""
+LAYOUT = 2
+"""Version of `run.json`; raised when an older one cannot be read any more. A stage whose meaning changes raises its own version instead."""
 
 _NAMED = 10
 """Runs that an error lists, at most."""
 
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "betacal", "scikit-learn", "pandas", "pytorch-ood")
+
+_AT_WORK = ".at-work"
+"""Folder in which each process at work on a run holds a lock of its own."""
 
 
 @dataclass
@@ -45,8 +50,6 @@ class Run:
     folder: Path
     cfg: Config
     progress: Progress = field(default_factory=Silent)
-    _inside: float = field(default=0.0, init=False, repr=False, compare=False)
-    """Seconds of the stages made inside the one that is being made; they count as theirs."""
 
     @property
     def id(self) -> str:
@@ -54,88 +57,82 @@ class Run:
         return self.folder.name
 
     @property
-    def compute(self) -> "Compute":
-        """Device and dtype of this machine under the run's settings."""
-        # imported here, so that the dashboard reads runs without the 500 MB of torch
-        from badood.core.compute import choose
-
-        c = self.cfg.compute
-        return choose(c.device, c.precision, c.threads, c.memory_gb)
-
-    @property
     def record(self) -> dict[str, Any]:
         """What `run.json` says now."""
-        return read_json(self.folder / "run.json")
+        record: dict[str, Any] = read_json(self.folder / "run.json")
+        return record
+
+    def change(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change `run.json` in place. Under a lock: of two processes that write, neither loses what the other wrote."""
+        if not ranks().first:
+            return
+        with FileLock(self.folder / ".run.json.lock"):
+            record = self.record
+            change(record)
+            write_json(self.folder / "run.json", record)
 
     def note(self, **entries: Any) -> None:
-        """Merge entries into `run.json`, atomically."""
-        if ranks().first:
-            write_json(self.folder / "run.json", self.record | entries)
+        """Merge entries into `run.json`."""
+        self.change(lambda record: record.update(entries))
 
-    def artefact(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
-        """The stage's result: found under its key, or made in a hidden folder and renamed to it.
+    def note_results(self, **folders: Path | dict[str, Path]) -> None:
+        """Enter finished results under the names by which `pipeline.opened` finds them."""
+        own = {
+            name: {key: self._within(each) for key, each in place.items()} if isinstance(place, dict) else self._within(place)
+            for name, place in folders.items()
+        }
+        self.change(lambda record: record["results"].update(own))
 
-        Args:
-            stage: folder name; also the name in `run.json`'s `stages`.
-            parts: the stage's own settings and the keys of its inputs; they decide the key.
-            make: writes the result into the folder it is given; a folder left by a killed run is given again.
-        """
-        place = self._place(stage, parts)
-        done, exists = ranks().agreed((place, place.exists()))
-        if exists:
-            return done
-        if ranks().first:
-            from badood.core.compute import peak_rss_mb
+    def note_row(self, row: FilterRow) -> None:
+        """Enter a row of the filter table; one of its name is replaced."""
+        self.change(lambda record: record["metrics"].update({row.name: row.to_json()}))
 
-            _forget_peak()
-            start, outside = time.perf_counter(), self._inside
-            self._inside = 0.0
-            try:
-                self.looked_up(stage, parts, make)
-            finally:
-                spent = time.perf_counter() - start
-                own, self._inside = spent - self._inside, outside + spent
-            self.clock(stage, own, peak_rss_mb())
-        else:  # its share of the work; what it writes is the first one's again
-            with tempfile.TemporaryDirectory() as out:
-                make(Path(out))
-        ranks().wait()
-        return done
-
-    def looked_up(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
-        """As `artefact`, for what somebody asks of a run while a job may be at work on it: `run.json` is left to the job."""
-        return made_folder(self._place(stage, parts), make)
-
-    def has(self, stage: str, parts: list[Any]) -> bool:
-        """Whether the stage's result is there."""
-        return self._place(stage, parts).exists()
-
-    def _place(self, stage: str, parts: list[Any]) -> Path:
-        return self.folder / stage / digest(stage, LAYOUT, *parts)
+    @property
+    def rows(self) -> dict[str, FilterRow]:
+        """The filter table so far."""
+        return {name: FilterRow.from_json(name, entry) for name, entry in self.record["metrics"].items()}
 
     def clock(self, stage: str, seconds: float, peak_mb: float) -> None:
         """Add a stage's time and memory to `run.json`; a stage that ran twice adds its seconds up."""
-        stages = self.record["stages"]
-        before = stages.get(stage, {"wall_seconds": 0.0, "peak_rss_mb": 0.0})
-        stages[stage] = {
-            "wall_seconds": round(before["wall_seconds"] + seconds, 3),
-            "peak_rss_mb": round(max(before["peak_rss_mb"], peak_mb), 1),
-        }
-        totals = {
-            "wall_seconds": round(sum(entry["wall_seconds"] for entry in stages.values()), 3),
-            "peak_rss_mb": max(entry["peak_rss_mb"] for entry in stages.values()),
-        }
-        self.note(stages=stages, totals=totals)
 
+        def add(record: dict[str, Any]) -> None:
+            stages = record["stages"]
+            before = stages.get(stage, {"wall_seconds": 0.0, "peak_rss_mb": 0.0})
+            stages[stage] = {
+                "wall_seconds": round(before["wall_seconds"] + seconds, 3),
+                "peak_rss_mb": round(max(before["peak_rss_mb"], peak_mb), 1),
+            }
+            record["totals"] = {
+                "wall_seconds": round(sum(entry["wall_seconds"] for entry in stages.values()), 3),
+                "peak_rss_mb": max(entry["peak_rss_mb"] for entry in stages.values()),
+            }
 
-def _forget_peak() -> None:
-    """Reset the kernel's high-water mark, so that each stage has its own peak (Linux only)."""
-    marks = Path("/proc/self/clear_refs")
-    if marks.exists():
-        try:
-            marks.write_text("5")
-        except PermissionError:  # a container may forbid it: peaks are then those of the process so far
-            return
+        self.change(add)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """As long as the block lasts, `delete_run` refuses."""
+        mark = self.folder / _AT_WORK / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        mark.parent.mkdir(exist_ok=True)
+        with FileLock(mark):
+            try:
+                yield
+            finally:
+                mark.unlink(missing_ok=True)
+
+    def workers(self) -> list[int]:
+        """Process ids of those at work on the run; what killed ones left behind is removed."""
+        found = []
+        for mark in (self.folder / _AT_WORK).glob("*-*"):
+            try:
+                with FileLock(mark, timeout=0):
+                    mark.unlink(missing_ok=True)
+            except Timeout:
+                found.append(int(mark.name.split("-")[0]))
+        return found
+
+    def _within(self, folder: Path) -> str:
+        return str(folder.relative_to(self.folder))
 
 
 def new_id(cfg: Config) -> str:
@@ -143,27 +140,46 @@ def new_id(cfg: Config) -> str:
     return f"{cfg.preset}-{digest(cfg.model_dump(mode='json', exclude={'compute'}))[:8]}"
 
 
-def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None = None) -> Run:
-    """Open the run of `cfg` under `BADOOD_HOME`, or make it.
+def check_name(run_id: str) -> None:
+    """Whether a run can be called so.
 
     Raises:
-        BadInput: a run of that name exists with other settings, or was written by another version.
+        BadInput: it cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", run_id):
+        raise BadInput(f"run name {run_id[:120]!r} must be at most 100 letters, digits, '-', '_' and '.', starting with a letter or digit.")
+
+
+def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None = None) -> Run:
+    """Open the run of `cfg` under `BADOOD_HOME`, or make it. An unfinished run may go on with other settings: what they do not concern is used again.
+
+    Raises:
+        BadInput: a finished run of that name has other settings, or was written by another version.
     """
     run_id = run_id or new_id(cfg)
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_id):
-        raise BadInput(f"run name {run_id!r} must be letters, digits, '-', '_' and '.', starting with a letter or digit.")
+    check_name(run_id)
     folder = home() / run_id
+    if folder.is_dir():
+        tidy(folder)
+    run = Run(folder, cfg, progress or Silent())
     if ranks().agreed((folder / "run.json").exists()):
-        run = open_run(folder)
-        if run.cfg.model_dump(exclude={"compute"}) != cfg.model_dump(exclude={"compute"}):
-            raise BadInput(
-                f"run {run_id} exists with other settings; choose another --name or delete it with `python -m badood runs delete {run_id}`."
-            )
-        return Run(folder, cfg, progress or Silent())
-    if ranks().first:
+        before = open_run(folder)
+        if _asked(before.cfg) != _asked(cfg):
+            if before.record["state"] == "done":
+                raise BadInput(
+                    f"run {run_id} is finished and has other settings; choose another --name or delete it with "
+                    f"`python -m badood runs delete {run_id}`."
+                )
+            run.note(config=cfg.model_dump(mode="json"), metrics={})
+    elif ranks().first:
         _first_entries(folder, cfg)
     ranks().wait()
-    return Run(folder, cfg, progress or Silent())
+    return run
+
+
+def _asked(cfg: Config) -> dict[str, Any]:
+    """The settings that decide results."""
+    return cfg.model_dump(exclude={"compute"}) | {"lossy": cfg.compute.lossy}
 
 
 def _first_entries(folder: Path, cfg: Config) -> None:
@@ -184,27 +200,40 @@ def _first_entries(folder: Path, cfg: Config) -> None:
             "state": "running",
             "stages": {},
             "totals": {},
+            "results": {},
             "metrics": {},
         },
     )
 
 
 def open_run(name: str | Path, progress: Progress | None = None) -> Run:
-    """A run by id or folder.
+    """A run by its id in the store, or by its folder.
 
     Raises:
         BadInput: there is none, or another version of the layout wrote it.
     """
-    folder = Path(name) if Path(name).is_absolute() or Path(name).is_dir() else home() / name
-    if not (folder / "run.json").is_file():
+    folder = _folder_of(name)
+    if folder is None:
         runs = [run.id for run in list_runs()]
         known = ", ".join(runs[:_NAMED]) + (f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else "")
-        raise BadInput(f"no run {str(name)!r} in {home()}; there are: {known or 'none yet'}.")
-    record = read_json(folder / "run.json")
+        raise BadInput(f"no run {str(name)[:120]!r} in {home()}; there are: {known or 'none yet'}.")
+    return _opened(folder, read_json(folder / "run.json"), progress)
+
+
+def _opened(folder: Path, record: Any, progress: Progress | None = None) -> Run:
     if not isinstance(record, dict) or record.get("layout") != LAYOUT:
         found = record.get("layout") if isinstance(record, dict) else None
         raise BadInput(f"{folder} was written in run layout {found}, this version reads {LAYOUT}; start the run again under another name.")
-    return Run(folder.resolve(), validate(record["config"], source=str(folder / "run.json")), progress or Silent())
+    return Run(folder.resolve(), validate(record.get("config") or {}, source=str(folder / "run.json")), progress or Silent())
+
+
+def _folder_of(name: str | Path) -> Path | None:
+    """The folder of a run: the store comes first, and a folder elsewhere counts where it holds a run."""
+    for folder in (home() / name, Path(name)):
+        with suppress(OSError, ValueError):  # a name too long, or with a null byte, names no run
+            if (folder / "run.json").is_file():
+                return folder
+    return None
 
 
 def list_runs() -> list[Run]:
@@ -212,26 +241,50 @@ def list_runs() -> list[Run]:
     found = []
     for path in home().glob("*/run.json"):
         try:
-            found.append(open_run(path.parent))
-        except BadInput:  # another version's run stays on disk and is named by `open_run`
+            record = read_json(path)
+            found.append((str(record.get("created", "")), _opened(path.parent, record)))
+        except (BadInput, AttributeError):  # another version's run stays on disk and is named by `open_run`
             continue
-    return sorted(found, key=lambda run: run.record["created"], reverse=True)
+    return [run for _, run in sorted(found, key=lambda entry: entry[0], reverse=True)]
 
 
-def delete_run(name: str) -> None:
-    """Remove a run's folder."""
-    remove_folder(open_run(name).folder)
+def delete_run(name: str) -> Path:
+    """Remove a run's folder, which is returned; also one that an interrupted start left without `run.json`.
+
+    Raises:
+        BadInput: there is no such run, or a process is at work on it.
+    """
+    check_name(Path(name).name)
+    left = home() / name
+    folder = left if left.parent == home() and left.is_dir() else open_run(name).folder
+    if (folder / "run.json").exists() and (workers := Run(folder, open_run(folder).cfg).workers()):
+        raise BadInput(
+            f"run {folder.name} is at work in process {', '.join(map(str, workers))}; stop that first (Ctrl-C there, or Cancel on the page Runs)."
+        )
+    remove_folder(folder)
+    return folder
 
 
 def _revision() -> str | None:
     """Git revision of the checkout, where it is one."""
+    top = checkout()
+    if top is None or shutil.which("git") is None:
+        return None
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=top, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
 
 
 def as_json(record: Any) -> str:
-    """Text for `--json`."""
-    return json.dumps(record, indent=2, default=str)
+    """Text for `--json`; what is not a number is null, as JSON has no other word for it."""
+    return json.dumps(_plain(record), indent=2, default=str, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not -float("inf") < value < float("inf") else value

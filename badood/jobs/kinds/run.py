@@ -15,7 +15,7 @@ def run(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         arguments: config (resolved settings), name (the run's id).
     """
     from badood.config import validate
-    from badood.pipeline.method import run_pipeline
+    from badood.pipeline.path import run as run_path
 
-    finished = run_pipeline(validate(arguments["config"]), arguments["name"], progress)
+    finished = run_path(validate(arguments["config"]), arguments["name"], progress)
     return {"run_id": finished.id}

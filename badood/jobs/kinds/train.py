@@ -15,6 +15,6 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         arguments: config (resolved settings), model (encoder, rdm, tokenizer, mage or clip).
     """
     from badood.config import validate
-    from badood.pipeline.models import train_model
+    from badood.pipeline.train import train_model
 
     return {"weights": str(train_model(validate(arguments["config"]), arguments["model"], progress))}

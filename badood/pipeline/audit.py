@@ -1,0 +1,48 @@
+"""Outliers of any generator under a detector that exists: scored, typed, described, and nothing trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from badood.config import Config, validate
+from badood.core.errors import BadConfig
+from badood.core.progress import Progress
+from badood.pipeline.path import run as run_path
+from badood.pipeline.runs import Run, open_run
+
+
+def audit(outliers: Sequence[Path], judge: Config | Run | str, name: str | None = None, progress: Progress | None = None) -> Run:
+    """A run whose outliers are imported and whose detector is taken as it is.
+
+    Args:
+        outliers: what holds them: folders, parquet, tar, .npy, .npz; a source each, named after it.
+        judge: settings that name a detector (`detector.weights`), or a finished run, whose first detector and images are used again.
+        name: of the run that is made.
+
+    Raises:
+        BadInput: the settings name no detector, or what `path.run` ends with.
+    """
+    like = None if isinstance(judge, Config) else judge if isinstance(judge, Run) else open_run(judge)
+    cfg = judge if isinstance(judge, Config) else _of_run(like)
+    if cfg.detector.weights is None:
+        raise BadConfig("an audit trains nothing: name the detector with detector.weights=FILE, or a run that has one.")
+    content = cfg.model_dump()
+    content["outliers"] = [
+        {"name": _name(path, outliers), "source": "imported", "params": {"path": str(path.expanduser().resolve())}} for path in outliers
+    ]
+    content["detector"]["mode"] = "as-is"
+    content["filter"] |= {"strategy": "all"}
+    content["evaluate"]["filters"] = ["all"]
+    return run_path(validate(content, source="audit"), name, progress, like=like)
+
+
+def _name(path: Path, paths: Sequence[Path]) -> str:
+    """A source's name: of its file or folder; with what is around it where two are called alike."""
+    alike = [other for other in paths if other.stem == path.stem]
+    return path.stem if len(alike) < 2 else "-".join(path.expanduser().resolve().parts[-2:])
+
+
+def _of_run(run: Run | None) -> Config:
+    """The settings of a run with its own first detector as the given one."""
+    assert run is not None
+    own = run.folder / run.record["results"].get("detector", "") / "detector.safetensors"
+    return run.cfg.model_copy(update={"detector": run.cfg.detector.model_copy(update={"weights": str(own), "expected_accuracy": None})})

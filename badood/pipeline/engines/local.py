@@ -1,0 +1,108 @@
+"""One stage after the other, in this process."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from badood.core.artefacts import alone, disk_errors
+from badood.core.ranks import ranks
+from badood.pipeline.artefacts import Artefact
+from badood.pipeline.runs import Run
+from badood.pipeline.stage import Call, Context, Stage
+
+A = TypeVar("A", bound=Artefact)
+
+
+@dataclass
+class Local:
+    """An engine over a run's folder.
+
+    Attributes:
+        run: where results are kept. ctx: what stages work with.
+        timed: enter the time and memory of what is made into `run.json`; not for what somebody asks of a finished run.
+    """
+
+    run: Run
+    ctx: Context
+    timed: bool = True
+
+    def __call__(self, stage: Stage[A], *inputs: Any) -> A:
+        """See `Engine`."""
+        return self._timed(stage, inputs, self.ctx)
+
+    def each(self, calls: Sequence[Call[A]], at_once: int = 1) -> list[A]:
+        """See `Engine`."""
+        with threads_for(self.ctx, at_once) as ctx:
+            return [self._timed(call.stage, call.inputs, ctx) for call in calls]
+
+    def _timed(self, stage: Stage[A], inputs: Sequence[Any], ctx: Context) -> A:
+        result, spent = made(self.run.folder, stage, inputs, ctx)
+        if spent is not None and self.timed:
+            self.run.clock(stage.name, *spent)
+        return result
+
+
+def made(folder: Path, stage: Stage[A], inputs: Sequence[Any], ctx: Context) -> tuple[A, tuple[float, float] | None]:
+    """A stage's result below `folder`, and what it took: seconds, and the peak of this process's memory in MB; none where it was found.
+
+    A stage that fails leaves a hidden folder, which is given to the next attempt, so that it goes on from its last checkpoint.
+    """
+    place = folder / stage.name / stage.key(inputs, ctx.settings.lossy)
+    group = ranks()
+    if group.count == 1 and place.exists():
+        return stage.result(place), None
+    # the first rank looks only once it holds the lock, and all go by what it saw: else one would skip what the others share
+    with alone(place) if group.first else nullcontext():
+        if group.agreed(place.exists()):
+            return stage.result(place), None
+        spent = _make(place, stage, inputs, ctx)
+        group.wait()
+    return stage.result(place), spent
+
+
+def _make(place: Path, stage: Stage[Any], inputs: Sequence[Any], ctx: Context) -> tuple[float, float]:
+    from badood.core.compute import peak_rss_mb
+
+    _forget_peak()
+    start = time.perf_counter()
+    if ranks().first:
+        with disk_errors(place):
+            part = place.with_name(f".{place.name}.part")
+            part.mkdir(exist_ok=True)
+            stage.function(part, *inputs, ctx)
+            part.rename(place)
+    else:  # its share of the work; what it writes is the first one's again
+        with tempfile.TemporaryDirectory() as out:
+            stage.function(Path(out), *inputs, ctx)
+    return time.perf_counter() - start, peak_rss_mb()
+
+
+@contextmanager
+def threads_for(ctx: Context, at_once: int) -> Iterator[Context]:
+    """The context of one of several stages that run at once: its share of the threads, whether or not the others run now.
+
+    Results depend on the number of threads by rounding, so it may not depend on what is left to do.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    # the precision too: left to choose, each process would go by its own stopwatch
+    settings = ctx.settings.model_copy(update={"threads": max(1, before // at_once), "precision": ctx.compute.precision})
+    try:
+        yield replace(ctx, settings=settings)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _forget_peak() -> None:
+    """Reset the kernel's high-water mark, so that each stage has its own peak (Linux only)."""
+    marks = Path("/proc/self/clear_refs")
+    if marks.exists():
+        try:
+            marks.write_text("5")
+        except PermissionError:  # a container may forbid it: peaks are then those of the process so far
+            return

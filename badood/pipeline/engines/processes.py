@@ -1,0 +1,162 @@
+"""Independent stages side by side: this process does some, and processes beside it the rest.
+
+Networks as small as the presets' gain little by a second thread, and everything by a second process.
+"""
+
+import json
+import signal
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+from loky import ProcessPoolExecutor
+from loky.process_executor import TerminatedWorkerError
+
+from badood.core.compute import peak_rss_mb
+from badood.core.errors import ProcessDied
+from badood.core.processes import end_with_parent
+from badood.core.ranks import ranks
+from badood.core.registry import Handed, own_entries, restore
+from badood.pipeline.artefacts import Artefact
+from badood.pipeline.engines.local import Local, made, threads_for
+from badood.pipeline.stage import Call, Context
+
+A = TypeVar("A", bound=Artefact)
+T = TypeVar("T")
+
+_REPORT_SECONDS = 0.5
+"""Between two reports of a process."""
+
+
+@dataclass
+class Processes(Local):
+    """An engine that takes several calls at a time. Threads are shared out alike whatever is left to do, so the bytes are `Local`'s."""
+
+    def each(self, calls: Sequence[Call[A]], at_once: int = 1) -> list[A]:
+        """See `Engine`.
+
+        Raises:
+            ProcessDied: one of the processes ended in the middle, for want of memory for instance.
+        """
+        missing = {call.stage.key(call.inputs, self.ctx.settings.lossy): call for call in calls if not self._has(call)}
+        beside = min(at_once, len(missing)) - 1
+        if beside < 1 or ranks().count > 1:
+            return super().each(calls, at_once)
+        with threads_for(self.ctx, at_once) as ctx:
+            self._shared(deque(missing.values()), beside, ctx)
+            return [self._timed(call.stage, call.inputs, ctx) for call in calls]
+
+    def _has(self, call: Call[Any]) -> bool:
+        return (self.run.folder / call.stage.name / call.stage.key(call.inputs, self.ctx.settings.lossy)).exists()
+
+    def _shared(self, todo: "deque[Call[Any]]", beside: int, ctx: Context) -> None:
+        start, stage = time.perf_counter(), todo[0].stage.name
+        with tempfile.TemporaryDirectory() as notes, _Crew(self.run.folder, ctx, Path(notes), beside, todo) as crew:
+            for each in _taken(todo):
+                made(self.run.folder, each.stage, each.inputs, ctx)
+            crew.wait()
+            self.run.clock(stage, time.perf_counter() - start, peak_rss_mb() + crew.peak_mb)
+
+
+@dataclass
+class _Crew:
+    """Processes that take calls from `todo` until none is left; a thread here attends to each."""
+
+    folder: Path
+    ctx: Context
+    notes: Path
+    size: int
+    todo: "deque[Call[Any]]"
+    peaks: list[float] = field(default_factory=list)
+    errors: list[BaseException] = field(default_factory=list)
+
+    def __enter__(self) -> "_Crew":
+        import os
+
+        # loky's processes start from nothing and do not import the caller's main script again, as multiprocessing's do
+        self.pool = ProcessPoolExecutor(self.size, initializer=_begin, initargs=(os.getpid(),))
+        self.threads = [threading.Thread(target=self._attend, args=(self.notes / str(number),), daemon=True) for number in range(self.size)]
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.todo.clear()
+        self.pool.shutdown(kill_workers=True)
+
+    @property
+    def peak_mb(self) -> float:
+        """The most memory that they took together, libraries apart, which are loaded once for all processes."""
+        return sum(sorted(self.peaks)[-self.size :])
+
+    def wait(self) -> None:
+        """Until there is nothing left to do.
+
+        Raises:
+            ProcessDied: a process ended in the middle. BadOODError: what a call ended with.
+        """
+        for number, thread in enumerate(self.threads):
+            while thread.is_alive():
+                with suppress(OSError, ValueError):  # nothing told yet
+                    stage, step, total = json.loads((self.notes / str(number)).read_text())
+                    self.ctx.progress.update(stage, step, total)
+                thread.join(_REPORT_SECONDS)
+        if self.errors:
+            raise self.errors[0]
+
+    def _attend(self, note: Path) -> None:
+        try:
+            for call in _taken(self.todo):
+                self.peaks.append(self.pool.submit(_perform, self.folder, call, self.ctx.settings, note, own_entries()).result())
+        except TerminatedWorkerError as error:
+            self.errors.append(
+                ProcessDied(
+                    f"a process that worked beside this one ended in the middle ({str(error).splitlines()[-1].strip()}), perhaps for want of "
+                    "memory; start the run again to go on, with compute.threads=1 for one detector at a time."
+                )
+            )
+        except BaseException as error:
+            self.errors.append(error)
+
+
+def _taken(todo: "deque[T]") -> Iterator[T]:
+    """Take from the left until nothing is left; several threads may take from the same."""
+    with suppress(IndexError):
+        while True:
+            yield todo.popleft()
+
+
+def _begin(parent: int) -> None:
+    # Ctrl-C reaches the whole group, and it is the one who asks that ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
+
+
+def _perform(folder: Path, call: Call[Any], settings: Any, note: Path, plug_ins: Handed) -> float:
+    """One call in a process beside; its peak of memory in MB, libraries apart."""
+    restore(plug_ins)
+    made(folder, call.stage, call.inputs, Context(settings, _Noted(note)))
+    return peak_rss_mb() - getattr(psutil.Process().memory_info(), "shared", 0) / 2**20
+
+
+@dataclass
+class _Noted:
+    """A `Progress` that writes how far it is into a file, now and then."""
+
+    path: Path
+    clock: Callable[[], float] = time.monotonic
+    spoke: float = float("-inf")
+
+    def update(self, stage: str, step: int, total: int, **figures: float) -> None:
+        """Write."""
+        now = self.clock()
+        if now - self.spoke > _REPORT_SECONDS:
+            self.spoke = now
+            self.path.write_text(json.dumps([stage, step, total]))

@@ -1,0 +1,122 @@
+"""What a stage is, how its results are named, and what runs it."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from badood import config
+from badood.core.artefacts import digest
+from badood.core.progress import Progress, Silent
+from badood.pipeline.artefacts import Artefact
+
+if TYPE_CHECKING:
+    from badood.core.compute import Compute
+
+A = TypeVar("A", bound=Artefact)
+A_co = TypeVar("A_co", bound=Artefact, covariant=True)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage works with and what does not change its result, so that no key holds it.
+
+    Attributes:
+        settings: device, precision and threads.
+        progress: told of every step.
+    """
+
+    settings: config.Compute
+    progress: Progress = field(default_factory=Silent)
+
+    @cached_property
+    def compute(self) -> "Compute":
+        """Device and dtype of this machine."""
+        # imported here, so that the dashboard reads runs without the 500 MB of torch
+        from badood.core.compute import choose
+
+        wish = self.settings
+        return choose(wish.device, wish.precision, wish.threads, wish.memory_gb)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[A_co]):
+    """A plain function over finished results, with the name and version under which its own results are kept.
+
+    Attributes:
+        name: folder of its results, and its name in `run.json`.
+        version: raised when the meaning of the result changes; older results stay readable, and are not found by new runs.
+        result: how its folder is read.
+        function: (out, *inputs, ctx) -> None; writes into the folder `out`, in which a killed attempt may have left its checkpoints.
+    """
+
+    name: str
+    version: int
+    result: Callable[[Path], A_co]
+    function: Callable[..., None]
+
+    def key(self, inputs: Sequence[Any], lossy: str = "") -> str:
+        """16 hex digits: of name, version, settings, the keys of results that go in, and the contents of weights.
+
+        Args:
+            lossy: a way of computing that changes results beyond rounding, such as "int8"; else empty.
+        """
+        return digest(self.name, self.version, lossy, *[_plain(value) for value in inputs])
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+        return _found, (self.function.__module__, self.function.__name__)  # by name, as functions pickle
+
+
+def _found(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
+def stage(name: str, version: int, result: Callable[[Path], A]) -> Callable[[Callable[..., None]], Stage[A]]:
+    """Decorator that makes a stage of a function; see `Stage`."""
+    return lambda function: Stage(name, version, result, function)
+
+
+def _plain(value: Any) -> Any:
+    """An input as a key holds it; what has a `key` says itself what of it counts."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return value.key if hasattr(value, "key") else value
+
+
+@dataclass(frozen=True)
+class Call(Generic[A_co]):
+    """A stage with its inputs, to be run side by side with others."""
+
+    stage: Stage[A_co]
+    inputs: tuple[Any, ...]
+
+
+def call(stage: Stage[A], *inputs: Any) -> Call[A]:
+    """A stage with its inputs."""
+    return Call(stage, inputs)
+
+
+class Engine(Protocol):
+    """Where stages run. Every engine gives the same bytes."""
+
+    def __call__(self, stage: Stage[A], *inputs: Any) -> A:
+        """The stage's result: found under its key, or made and renamed to it.
+
+        Args:
+            inputs: settings, plain values, weights and results of other stages, in the order of the stage's parameters.
+        """
+
+    def each(self, calls: Sequence[Call[A]], at_once: int = 1) -> list[A]:
+        """The results of calls that do not need one another, in their order; they may be made side by side.
+
+        Args:
+            at_once: how many share the threads of this process, whether or not they are made at the same time: the bytes depend on it.
+        """

@@ -1,0 +1,40 @@
+"""Features of the first detector, on which previews retrain its head within seconds."""
+
+from pathlib import Path
+
+import numpy as np
+
+from badood.core.compute import Compute
+from badood.core.rows import Rows, evenly, pieces
+from badood.detect.backbone import Detector
+from badood.detect.train import score
+from badood.pipeline.artefacts import Features, Images, Outliers, Trained
+from badood.pipeline.stage import Context, stage
+from badood.pipeline.stages.detect import load
+
+ENOUGH = 10_000
+"""As many images of either kind fix a linear head; more only cost time."""
+
+_CHUNK = 16_384
+"""Images whose features are in memory at a time."""
+
+
+@stage("features", version=1, result=Features)
+def features(out: Path, trained: Trained, train: Images, outliers: Outliers, validation: Images, auxiliary: Images, ctx: Context) -> None:
+    """`train.npy`, `outliers.npy`, `validation.npy`, `auxiliary.npy`: (N, D) float16; `labels.npy` of train."""
+    network = load(trained, ctx.compute)
+    rows = evenly(len(train), ENOUGH)
+    parts = {"train": train.pixels.take(rows), "outliers": outliers.pixels, "validation": validation.pixels, "auxiliary": auxiliary.pixels}
+    for name, pixels in parts.items():
+        _write(out / f"{name}.npy", network, pixels, ctx.compute)
+    np.save(out / "labels.npy", train.labels[rows])
+
+
+def _write(path: Path, network: Detector, pixels: Rows, compute: Compute) -> None:
+    with path.open("wb") as file:
+        for piece in pieces(len(pixels), _CHUNK):
+            part = np.asarray(score(network, pixels[piece], compute).features, dtype=np.float16)
+            if piece.start == 0:
+                shape = (len(pixels), part.shape[1])
+                np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+            file.write(np.ascontiguousarray(part).tobytes())

@@ -1,0 +1,119 @@
+"""The outliers of one source, written group by group: memory does not grow with their number, and a killed source goes on at the last group."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from badood.core.artefacts import atomic_file, write_json
+from badood.core.errors import BadInput
+from badood.outliers import Given, Group, OutlierSource
+from badood.pipeline.artefacts import Encoded, Images, Made
+from badood.pipeline.models import Models
+from badood.pipeline.stage import Context, stage
+
+
+@stage("outliers", version=1, result=Made)
+def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded | None, models: Models, size: int, ctx: Context) -> None:
+    """`images.npy` (M, 3, S, S) uint8, `rows.parquet`, `source.json`, and `embeddings.npy` (M, D) where the source has them.
+
+    Args:
+        source: where they come from.
+        train: ID training images. encoded: their z0, where the source needs it. models: those that it needs.
+        size: height and width in px.
+    """
+    import torch
+
+    given = Given(
+        size=size,
+        compute=ctx.compute,
+        progress=ctx.progress,
+        labels=train.labels,
+        classes=train.classes,
+        ids=train.ids.tolist(),
+        z0=None if encoded is None else torch.from_numpy(np.array(encoded.z0)),
+        models=models.at(ctx),
+    )
+    total, group = source.total(given), ctx.compute.ranks
+    if total == 0:
+        raise BadInput(f"outlier source {source} gives no outlier: {_why(source)}")
+    done = group.agreed(_done(out))
+    for made in source.groups(given, done):
+        if group.first:
+            _append(out, made, done, total, size)
+        done += len(made.images)
+        ctx.progress.update("outliers", done, total)
+    if done != total:
+        raise BadInput(f"outlier source {source} announced {total:,} outliers and made {done:,}: its files changed meanwhile; start again.")
+    if group.first:
+        _finish(out)
+        write_json(
+            out / "source.json",
+            {"source": str(source), "layout": getattr(source, "layout", ""), "skipped": [asdict(e) for e in source.skipped()]},
+        )
+
+
+def _why(source: OutlierSource) -> str:
+    return next((entry.reason for entry in source.skipped()), "it is empty.")
+
+
+def _parts(out: Path) -> list[Path]:
+    """Columns of the groups so far; a group is whole once its columns are there, which are written last."""
+    return sorted(out.glob("group-*.parquet"))
+
+
+def _done(out: Path) -> int:
+    """Rows that an earlier attempt finished."""
+    return sum(pq.read_metadata(path).num_rows for path in _parts(out))
+
+
+def _append(out: Path, made: Group, first: int, total: int, size: int) -> None:
+    if made.images.shape[1:] != (3, size, size) or made.images.dtype != np.uint8:
+        raise BadInput(f"a source of outliers gave images {made.images.shape} {made.images.dtype}; expected (n, 3, {size}, {size}) uint8.")
+    _write(out / "images.npy", made.images, first, total)
+    if made.embeddings is not None:
+        if not np.isfinite(made.embeddings).all():
+            raise BadInput("embeddings of outliers are not finite; check the weights of the RDM and the guidance scale.")
+        _write(out / "embeddings.npy", made.embeddings, first, total)
+    columns = {name: pa.array(values) for name, values in made.columns.items()} or {"none": pa.nulls(len(made.images))}
+    with atomic_file(out / f"group-{first:012d}.parquet") as part:
+        pq.write_table(pa.table(columns), part)
+
+
+def _write(path: Path, rows: NDArray[np.generic], first: int, total: int) -> None:
+    """Put rows at their place in a `.npy` file that is made for all of them. Not by a mapping, which ends the process on a full disk."""
+    rows = np.ascontiguousarray(rows)
+    if not path.exists():
+        with path.open("wb") as file:
+            descr = np.lib.format.dtype_to_descr(rows.dtype)
+            np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": (total, *rows.shape[1:])})
+    with path.open("r+b") as file:
+        file.seek(_header_bytes(file) + first * rows[0].nbytes)
+        file.write(rows.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _header_bytes(file: BinaryIO) -> int:
+    np.lib.format.read_magic(file)
+    np.lib.format.read_array_header_1_0(file)
+    return file.tell()
+
+
+def _finish(out: Path) -> None:
+    """The columns of all groups as one file."""
+    parts = _parts(out)
+    schema = pa.unify_schemas([pq.read_schema(path) for path in parts], promote_options="permissive")
+    with pq.ParquetWriter(out / "rows.parquet", schema) as writer:
+        for path in parts:
+            table = pq.read_table(path)
+            for name in set(schema.names) - set(table.column_names):
+                table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
+            writer.write_table(table.select(schema.names).cast(schema))
+    for path in parts:
+        path.unlink()

@@ -1,0 +1,56 @@
+"""Outliers -> kept outliers, as a result of its own: who asks later is told what was kept, not what would be kept now."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from badood import config
+from badood.core.artefacts import digest, write_json
+from badood.filter import select as selected
+from badood.pipeline.artefacts import Confidence, Described, Kept, Outliers
+from badood.pipeline.preview import Previews
+from badood.pipeline.stage import Context, stage
+
+
+@stage("select", version=1, result=Kept)
+def select(
+    out: Path,
+    cfg: config.Filter,
+    outliers: Outliers,
+    described: Described | None,
+    confidence: Confidence,
+    previews: Previews,
+    ctx: Context,
+) -> None:
+    """`kept.npy` (M,) bool and `selection.json`.
+
+    Raises:
+        EmptySelection: the filter keeps nothing.
+    """
+    chosen = selected(
+        filter_table(outliers, described, confidence),
+        cfg,
+        confidence.validation,
+        preview=lambda kept: previews.head_metrics(kept, ctx.compute),
+    )
+    keep(out, chosen.kept, lo=chosen.lo, hi=chosen.hi, overlap=chosen.overlap, reason=chosen.reason, warning=chosen.warning)
+
+
+@stage("select-all", version=1, result=Kept)
+def everything(out: Path, outliers: Outliers, ctx: Context) -> None:
+    """As `select`, of every outlier: what the first detector is trained on, before there is any confidence."""
+    keep(out, np.ones(len(outliers), dtype=bool), lo=0.0, hi=1.0, overlap=0.0, reason="every outlier", warning="")
+
+
+def keep(out: Path, mask: np.ndarray, **told: object) -> None:
+    """Write which are kept, with a key of that alone."""
+    np.save(out / "kept.npy", mask)
+    write_json(out / "selection.json", {"content": digest(np.packbits(mask).tobytes().hex(), len(mask)), "kept": int(mask.sum()), **told})
+
+
+def filter_table(outliers: Outliers, described: Described | None, confidence: Confidence) -> pd.DataFrame:
+    """M rows of what filters choose by: outlier_id, source, id_confidence, and minority_score where it is known."""
+    table = pd.DataFrame({"outlier_id": np.arange(len(outliers)), "source": outliers.sources, "id_confidence": confidence.outliers})
+    score = outliers.column("minority_score") if described is None else described.table()["minority_score"].to_numpy()
+    return table if score is None else table.assign(minority_score=score)
