@@ -151,6 +151,8 @@ def auto_bands(outlier_confidence: ArrayLike, id_confidence: ArrayLike) -> list[
 
 def _among(outliers: pd.DataFrame, cfg: config.Filter) -> Mask:
     """(M,) which outliers a strategy may choose from."""
+    if len(outliers) == 0:
+        raise EmptySelection("there are no outliers to filter; raise synthesise.count.")
     among = np.ones(len(outliers), dtype=bool)
     if cfg.sources:
         unknown = sorted(set(cfg.sources) - set(outliers["source"]))
@@ -313,8 +315,6 @@ def _selection(confidence: Floats, validation: Floats, kept: Mask, reason: str) 
 def _no_outlier(confidence: Floats, validation: Floats, reason: str) -> str:
     """What to do when a filter keeps nothing."""
     n = len(confidence)
-    if n == 0:
-        return "there are no outliers to filter; raise synthesise.count."
     limit = float(np.quantile(validation, OVERLAP_QUANTILE))
     p10, p50, p90 = np.quantile(confidence, [0.1, 0.5, 0.9])
     bands = [(p10, p90), (p50, 1.0), (0.0, p50), (0.0, limit)]
