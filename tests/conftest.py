@@ -85,12 +85,12 @@ SMALL_SETTINGS = [
 def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one finished run, made by the real pipeline with the shipped weights; read only."""
     from badood.config import load_config
-    from badood.pipeline.method import run_pipeline
+    from badood.pipeline.path import run
 
     store = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BADOOD_HOME", str(store))
-        run_pipeline(load_config("miniworld", SMALL_SETTINGS), SMALL_RUN)
+        run(load_config("miniworld", SMALL_SETTINGS), SMALL_RUN)
     return store
 
 
