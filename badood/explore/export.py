@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
@@ -17,6 +18,7 @@ from PIL import Image
 from badood.core.artefacts import atomic_file, disk_errors
 from badood.core.errors import BadInput
 from badood.explore.queries import Filters, Outliers
+from badood.pipeline.stages.table import write_outliers
 
 _BATCH = 256
 
@@ -104,6 +106,13 @@ def export_parquet(outliers: Outliers, out: Path, ids: Sequence[int] | None = No
     """
     _check(outliers, ids)
     wanted = None if ids is None else pa.array([int(i) for i in ids], pa.int64())
+    if outliers.plain is not None and outliers.pixels is not None:
+        rows = np.flatnonzero(
+            np.ones(len(outliers.plain), bool) if ids is None else np.isin(outliers.plain["outlier_id"].to_numpy(), wanted)
+        )
+        with atomic_file(out) as part:
+            write_outliers(part, outliers.plain.take(pa.array(rows)), outliers.pixels.take(rows))
+        return out
     source = parquet.ParquetFile(outliers.path)
     with atomic_file(out) as part, parquet.ParquetWriter(part, source.schema_arrow) as writer:
         for batch in source.iter_batches(_BATCH):
@@ -137,7 +146,7 @@ def _groups(table: pd.DataFrame) -> list[str]:
     """The anchor's class of each outlier; where it has none its source."""
     sources = table["source"] if "source" in table else pd.Series("outliers", index=table.index)
     classes = table.get("anchor_class", sources)
-    return classes.where(classes.notna(), sources).astype(str).tolist()
+    return classes.where(classes.notna() & (classes != ""), sources).astype(str).tolist()
 
 
 def folder_names(classes: Iterable[str]) -> dict[str, str]:

@@ -16,8 +16,8 @@ from badood.evaluate.metrics import METRICS as OOD_METRICS
 from badood.evaluate.ood_types import TYPES, type_table
 from badood.explore.queries import Filters, Outliers
 from badood.filter import OVERLAP_QUANTILE, id_band, overlap, select
-from badood.pipeline.artefacts import OURS, Confidence, Described, Encoded, Evaluated, Images, Kept, Sweep, Table, Typed, joined
-from badood.pipeline.filter_rows import FilterRow
+from badood.pipeline.artefacts import OURS, Confidence, Described, Encoded, Evaluated, Images, Kept, Made, Sweep, Table, Typed, joined
+from badood.pipeline.filter_rows import FilterRow, chosen
 from badood.pipeline.recorded import recorded_outliers
 from badood.pipeline.runs import Run, open_run
 
@@ -82,6 +82,28 @@ class Finished:
         described = Described(self._folder("described")) if self.has("described") else None
         return Outliers(self.run.folder / f"outliers-{early.key}", joined(early, described), early.pixels)
 
+    @cached_property
+    def left_out(self) -> pd.DataFrame:
+        """Images that could not be used, by set, kind and how many: set, kind, count, and reason and path of the first."""
+        record = self.run.record
+        entries = [entry for entry in record.get("skipped") or [] if isinstance(entry, dict)]
+        for name, place in record["results"].get("sources", {}).items():
+            entries += [{"set": name, **entry} for entry in Made(self.run.folder / place).about.get("skipped", [])]
+        columns = ["set", "kind", "count", "reason", "path"]
+        table = pd.DataFrame([{"kind": "unreadable", "count": 1, "reason": "", "path": ""} | entry for entry in entries], columns=columns)
+        firsts = {"count": ("count", "sum"), "reason": ("reason", "first"), "path": ("path", "first")}
+        return table.groupby(["set", "kind"], sort=False).agg(**firsts).reset_index()
+
+    @property
+    def chosen(self) -> FilterRow | None:
+        """The row of the filter table that validation images choose; never by figures on test images."""
+        return chosen(self.run.rows)
+
+    @property
+    def generated(self) -> bool:
+        """Whether any outliers were made by the preset's synthesiser and decoder."""
+        return any(entry.source == "embedded" for entry in self.run.cfg.outliers)
+
     @property
     def scored(self) -> bool:
         """Whether the outliers have confidences and types; before that they can be looked at only."""
@@ -101,6 +123,15 @@ class Finished:
         """ID training images."""
         folders = self.run.record["results"]
         return Images(self.run.folder / folders["train"], "train", self.run.folder / folders["split"])
+
+    @cached_property
+    def grid(self) -> Images:
+        """The shift grid.
+
+        Raises:
+            BadInput: the run has none.
+        """
+        return Images(self._folder("grid"))
 
     @cached_property
     def encoded_key(self) -> str:
@@ -156,13 +187,19 @@ class Finished:
         """5 % quantile of ID-validation confidence: kept outliers above it overlap with ID."""
         return float(self._confidence("validation").quantile(OVERLAP_QUANTILE))
 
-    def confidence_groups(self, by_source: bool = False) -> dict[str, NDArray[np.floating]]:
-        """id_confidence of ID validation, all outliers (or those of each source) and, where "all" was evaluated, real OOD test images."""
+    def confidence_groups(self, by_source: bool = False, source: tuple[str, ...] = ()) -> dict[str, NDArray[np.floating]]:
+        """id_confidence of ID validation, all outliers (or those of each source) and, where "all" was evaluated, real OOD test images.
+
+        Args:
+            source: only outliers of these sources; none = of all.
+        """
         groups = {"ID validation": self._confidence("validation").to_numpy()}
         if by_source and len(self.sources) > 1:
-            groups |= {name: self.outliers.values("id_confidence", Filters(source=(name,))) for name in self.sources}
+            shown = [name for name in self.sources if not source or name in source]
+            # a source may be called like one of the other groups
+            groups |= {_apart(name): self.outliers.values("id_confidence", Filters(source=(name,))) for name in shown}
         else:
-            groups["outliers"] = self.outliers.values("id_confidence")
+            groups["outliers"] = self.outliers.values("id_confidence", Filters(source=source))
         if "all" in self.filters()["filter"].to_numpy():
             scores = self.scores("all")
             groups["real OOD"] = scores.loc[scores["set"] != "id", "id_confidence"].to_numpy()
@@ -201,7 +238,8 @@ class Finished:
 
     def scale(self, column: str) -> Scale:
         """The part of an axis that the outliers lie in, at ends with few digits; as wide as one step where all are alike."""
-        values = self.outliers.values(column)
+        values = self.outliers.values(column).astype(float)
+        values = values[np.isfinite(values)]
         least, most = float(values.min()), float(values.max())
         step = 10.0 ** math.floor(math.log10(max(most - least, 1e-6) / 100))
         digits = max(0, round(-math.log10(step)))
@@ -218,6 +256,11 @@ class Finished:
     def minority_scale(self) -> Scale:
         """The part of the minority score's axis that the outliers lie in."""
         return self.scale("minority_score")
+
+    @cached_property
+    def cosine_scale(self) -> Scale:
+        """The part of [-1, 1] in which the outliers' cosine to their nearest training image lies."""
+        return self.scale("nearest_cosine")
 
     @property
     def fitting_scale(self) -> Scale:
@@ -238,9 +281,10 @@ class Finished:
         kept = self.outliers.table()["id_confidence"][chosen.kept]
         return float(kept.min()), float(kept.max())
 
-    def overlap(self, lo: float, hi: float) -> float:
-        """Share of the outliers in a band of id_confidence that look as ID as 95 % of ID validation; 0 where it keeps none."""
-        return overlap(self.outliers.values("id_confidence", Filters(id_confidence=(lo, hi))), self._confidence("validation"))
+    def overlap(self, lo: float, hi: float, source: tuple[str, ...] = ()) -> float:
+        """Share of the outliers in a band of id_confidence, and of these sources, that look as ID as 95 % of ID validation; 0 where it keeps none."""
+        inside = self.outliers.values("id_confidence", Filters(id_confidence=(lo, hi), source=source))
+        return overlap(inside, self._confidence("validation"))
 
     def sweep(self, *, quantiles: bool) -> pd.DataFrame:
         """The previews of all bands, as `filter.sweep` makes them; empty where no sweep was run in this unit."""
@@ -293,17 +337,32 @@ class Finished:
         # the anchor's class is the top-1 where both are the same number
         return np.where(best < tau, TYPES[2], np.where(anchor >= best, TYPES[0], TYPES[1])).astype(object)
 
-    def type_table_at(self, tau: float, band: tuple[float, float]) -> pd.DataFrame:
-        """OOD types before and after a band of id_confidence, at another tau."""
-        confidence = self.outliers.values("id_confidence")
-        return type_table(self.types_at(tau), (confidence >= band[0]) & (confidence <= band[1]))
+    def type_table_at(self, tau: float, band: tuple[float, float], source: tuple[str, ...] = ()) -> pd.DataFrame:
+        """OOD types before and after a band of id_confidence, at another tau; of these sources, or of all."""
+        confidence, among = self.outliers.values("id_confidence"), self._among(source)
+        return type_table(self.types_at(tau)[among], ((confidence >= band[0]) & (confidence <= band[1]))[among])
 
-    def type_examples(self, tau: float, band: tuple[float, float], each: int = 12) -> dict[str, pd.DataFrame]:
-        """Outliers of each type inside a band at a tau, the clearest first; at most `each` a type.
+    def types_by_source(self, tau: float, band: tuple[float, float]) -> pd.DataFrame:
+        """A row a source at a tau: source, outliers, the share of each type among them, inside (how many the band keeps), and the shares among these."""
+        rows = []
+        for name in self.sources:
+            table = self.type_table_at(tau, band, (name,)).set_index("ood_type")
+            before, after = (table[f"{when}_share"].to_dict() for when in ("before", "after"))
+            shares = before | {f"{kind} inside": share for kind, share in after.items()}
+            rows.append({"source": name, "outliers": table["before"].sum(), "inside": table["after"].sum(), **shares})
+        return pd.DataFrame(rows)
+
+    def _among(self, source: tuple[str, ...]) -> NDArray[np.bool_]:
+        """(M,) which outliers are of these sources; all where none is named."""
+        sources = pd.Series(self.outliers.values("source"))
+        return sources.isin(source or self.sources).to_numpy(bool)
+
+    def type_examples(self, tau: float, band: tuple[float, float], each: int = 12, source: tuple[str, ...] = ()) -> dict[str, pd.DataFrame]:
+        """Outliers of each type inside a band at a tau, the clearest first; at most `each` a type, of these sources or of all.
 
         Clearest: those CLIP is surest of, and among what it does not recognise those it is least sure of.
         """
-        table = self.outliers.table().assign(ood_type=self.types_at(tau))
+        table = self.outliers.table().assign(ood_type=self.types_at(tau))[self._among(source)]
         inside = table[table["id_confidence"].between(*band)].sort_values(["clip_prob", "outlier_id"], ascending=[False, True])
         examples = {name: inside[inside["ood_type"] == name] for name in TYPES}
         return {name: (rows[::-1] if name == "OOD-III" else rows).head(each) for name, rows in examples.items()}
@@ -322,6 +381,11 @@ class Finished:
 
     def _evaluation(self, name: str) -> Evaluated:
         return Evaluated(self.run.folder / self._row(name).evaluation)
+
+
+def _apart(name: str) -> str:
+    """A source's name as that of a group of confidences."""
+    return f"{name} (source)" if name in ("ID validation", "outliers", "real OOD") else name
 
 
 def finished(run: Run | str | Path) -> Finished:

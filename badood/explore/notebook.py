@@ -1,12 +1,14 @@
 """One-liners for notebooks: the figures and sheets of a finished run."""
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image
 
 from badood.explore import figures
 from badood.explore.finished import Finished
-from badood.explore.queries import Filters
+from badood.explore.queries import Filters, origin, said
 
 Band = tuple[float, float]
 
@@ -14,20 +16,25 @@ Band = tuple[float, float]
 def show_outliers(
     found: Finished, filters: Filters = Filters(), *, sort: str = "id_confidence", descending: bool = False, count: int = 40
 ) -> Image.Image:
-    """Contact sheet of the first `count` outliers that pass; under each the anchor's class and what CLIP sees."""
-    rows = found.outliers.page(filters, sort=sort, descending=descending, limit=count)
-    return _sheet(found, rows, [f"{row.anchor_class} → {row.clip_label}" for row in rows.itertuples()])
+    """Contact sheet of the first `count` outliers that pass, of a run without a detector in order of number; under each where it comes from and what CLIP sees."""
+    by = sort if sort in found.outliers.columns else "outlier_id"
+    rows = found.outliers.page(filters, sort=by, descending=descending, limit=count)
+    return _sheet(found, rows, [_caption(row) for row in rows.itertuples()])
 
 
 def show_anchor(found: Finished, outlier_id: int) -> Image.Image:
     """The outliers of one anchor, from weak to strong guidance; under each its guidance scale."""
     rows = found.outliers.siblings(outlier_id)
-    return _sheet(found, rows, [f"scale {scale:g}" for scale in rows["guidance_scale"]])
+    return _sheet(
+        found,
+        rows,
+        [f"scale {row.guidance_scale:g}" if said(getattr(row, "guidance_scale", None)) else origin(row) for row in rows.itertuples()],
+    )
 
 
 def show_band(found: Finished, band: Band) -> go.Figure:
-    """Histogram of confidences with the band."""
-    return figures.confidence_histogram(found.confidence_groups(), band, id_quantile=found.id_quantile)
+    """Histogram of confidences with the band; where there are several sources of outliers, of each."""
+    return figures.confidence_histogram(found.confidence_groups(by_source=True), band, id_quantile=found.id_quantile)
 
 
 def show_types(found: Finished, band: Band) -> go.Figure:
@@ -60,4 +67,12 @@ def show_roc(found: Finished, names: list[str]) -> go.Figure:
 
 def _sheet(found: Finished, rows: pd.DataFrame, captions: list[str]) -> Image.Image:
     images = list(found.outliers.images(rows["outlier_id"].tolist()).values())
-    return figures.contact_sheet(images, rows["id_confidence"].tolist(), rows["ood_type"].tolist(), captions)
+    nothing = [float("nan")] * len(rows)
+    confidences = rows["id_confidence"].tolist() if "id_confidence" in rows else nothing
+    return figures.contact_sheet(images, confidences, rows["ood_type"].tolist() if "ood_type" in rows else [None] * len(rows), captions)
+
+
+def _caption(row: Any) -> str:
+    seen = getattr(row, "clip_label", None)
+    named = getattr(row, "anchor_class", None)
+    return f"{named if said(named) else origin(row)} → {seen}" if said(seen) else origin(row)

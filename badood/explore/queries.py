@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import duckdb
@@ -42,6 +42,9 @@ class Filters(BaseModel):
 _INTERVALS = ("id_confidence", "minority_score", "nearest_cosine")
 """Fields of `Filters` that are intervals."""
 
+_VALUE = {"VARCHAR": "{0} <> ''", "FLOAT": "isfinite({0})", "DOUBLE": "isfinite({0})"}
+"""By type of a column, when an entry that is not null says something."""
+
 
 @dataclass(frozen=True)
 class Outliers:
@@ -74,10 +77,21 @@ class Outliers:
             raise BadInput(f"{self.path} lacks the columns {', '.join(sorted(missing))}; give the outliers.parquet of a finished run.")
         return tuple(name for name in names if name != "image")
 
+    @property
+    def key(self) -> str:
+        """Equal for equal outliers: a name for addresses of their images."""
+        return self.path.parent.name if self.plain is None else self.path.name
+
     @cached_property
     def known(self) -> frozenset[str]:
         """Columns in which any outlier has a value: a source without anchors, scales or scores leaves theirs empty."""
-        counts = ", ".join(f'count("{name}")' for name in self.columns)
+        kinds = dict(
+            self._database.cursor().execute("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'outliers'").fetchall()
+        )
+        tests = [
+            "anchor_row >= 0" if name == "anchor_row" else _VALUE.get(kinds[name], "true").format(_quote(name)) for name in self.columns
+        ]
+        counts = ", ".join(f"count({_quote(name)}) FILTER (WHERE {test})" for name, test in zip(self.columns, tests, strict=True))
         found = self._database.cursor().execute(f"SELECT {counts} FROM outliers").fetchone() or ()
         return frozenset(name for name, count in zip(self.columns, found, strict=True) if count)
 
@@ -89,7 +103,7 @@ class Outliers:
             connection.register("early", plain)
             connection.execute("CREATE TABLE outliers AS SELECT * FROM early")
             return connection
-        selected = ", ".join(f'"{name}"' for name in self.columns)
+        selected = ", ".join(map(_quote, self.columns))
         connection.execute(
             f"CREATE TABLE outliers AS SELECT {selected}, file_row_number AS row FROM read_parquet(?, file_row_number = true)",
             [str(self.path)],
@@ -128,13 +142,13 @@ class Outliers:
         """
         where, values = _where(filters)
         way = "DESC" if descending else "ASC"
-        order = f'"{self._known(sort)}" {way} NULLS LAST, outlier_id'
+        order = f"{self._quoted(sort)} {way} NULLS LAST, outlier_id"
         source = "outliers"
         if ranks is not None:
             source += " LEFT JOIN (SELECT unnest(?::BIGINT[]) AS ranked, unnest(?::BIGINT[]) AS rank) ON outlier_id = ranked"
             values = [list(ranks), list(ranks.values()), *values]
             order = f"rank {way} NULLS LAST, {order}"
-        selected = ", ".join(f'"{name}"' for name in self.columns)
+        selected = ", ".join(map(_quote, self.columns))
         query = f"SELECT {selected} FROM {source} {where} ORDER BY {order} LIMIT ? OFFSET ?"
         return self._frame(query, [*values, limit, offset])
 
@@ -171,8 +185,7 @@ class Outliers:
     def mix(self, by: str, filters: Filters = Filters()) -> pd.DataFrame:
         """How many of each value of the column `by` pass: columns `by`, count and share, most frequent first."""
         where, values = _where(filters)
-        name = self._known(by)
-        query = f'SELECT "{name}", count(*) AS count FROM outliers {where} GROUP BY 1 ORDER BY 2 DESC, 1'
+        query = f"SELECT {self._quoted(by)}, count(*) AS count FROM outliers {where} GROUP BY 1 ORDER BY 2 DESC, 1"
         table = self._frame(query, values)
         table["share"] = table["count"] / max(1, table["count"].sum())
         return table
@@ -184,7 +197,8 @@ class Outliers:
         query = f"""
             SELECT a.value AS {name}, coalesce(k.count, 0) AS kept, a.count AS total
             FROM (SELECT {name} AS value, count(*) AS count FROM outliers GROUP BY 1) a
-            LEFT JOIN (SELECT {name} AS value, count(*) AS count FROM outliers {where} GROUP BY 1) k ON a.value = k.value ORDER BY 1"""
+            LEFT JOIN (SELECT {name} AS value, count(*) AS count FROM outliers {where} GROUP BY 1) k
+            ON a.value IS NOT DISTINCT FROM k.value ORDER BY 1"""
         return self._frame(query, values)
 
     def histogram(
@@ -202,8 +216,11 @@ class Outliers:
         counts[found["bin"].to_numpy(np.int64)] = found["count"]
         return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": counts})
 
-    def edges(self, lo: float, hi: float, each: int = 4) -> pd.DataFrame:
+    def edges(self, lo: float, hi: float, each: int = 4, *, source: tuple[str, ...] = ()) -> pd.DataFrame:
         """The outliers nearest to both edges of a band, on both sides of each.
+
+        Args:
+            source: of these sources only; none = of all.
 
         Returns:
             Up to 4 x `each` rows by rising confidence: outlier_id, id_confidence, ood_type, edge ("lo" or "hi"), kept (inside the band).
@@ -214,11 +231,12 @@ class Outliers:
             ("hi", "<=", hi, "DESC"),
             ("hi", ">", hi, "ASC"),
         ]
+        only = " AND source IN (SELECT unnest(?))" if source else ""
         parts, values = [], []
         for edge, comparison, value, order in sides:
             parts.append(f"""(SELECT outlier_id, id_confidence, ood_type, '{edge}' AS edge, id_confidence BETWEEN ? AND ? AS kept
-                FROM outliers WHERE id_confidence {comparison} ? ORDER BY id_confidence {order}, outlier_id LIMIT ?)""")
-            values += [lo, hi, value, each]
+                FROM outliers WHERE id_confidence {comparison} ?{only} ORDER BY id_confidence {order}, outlier_id LIMIT ?)""")
+            values += [lo, hi, value, *([list(source)] if source else []), each]
         query = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY edge DESC, id_confidence, outlier_id"
         return self._frame(query, values)
 
@@ -247,7 +265,7 @@ class Outliers:
     def siblings(self, outlier_id: int) -> pd.DataFrame:
         """All outliers of the same anchor, by guidance scale; itself alone where it has none. All columns but the image."""
         anchor = self.row(outlier_id).get("anchor_id")
-        if anchor is None or pd.isna(anchor):
+        if not said(anchor):
             return self.page(Filters(outlier_id=(outlier_id,)), sort="outlier_id")
         scale = "guidance_scale, " if "guidance_scale" in self.columns else ""
         return self._frame(f"SELECT * EXCLUDE row FROM outliers WHERE anchor_id = ? ORDER BY {scale}outlier_id", [anchor])
@@ -286,7 +304,29 @@ class Outliers:
         return column
 
     def _quoted(self, column: str) -> str:
-        return f'"{self._known(column)}"'
+        return _quote(self._known(column))
+
+
+def said(value: Any) -> bool:
+    """Whether a cell of the table says something: columns may be absent, null, not a number, or empty."""
+    return value is not None and bool(pd.notna(value)) and value != ""
+
+
+def origin(row: Any) -> str:
+    """Where an outlier comes from in a few words, as far as it is known: its anchor's class and guidance scale, else what its source calls it.
+
+    Args:
+        row: of `Outliers.page` or `table`, as a named tuple or a series.
+    """
+    named = next((str(value) for name in ("anchor_class", "class_name") if said(value := getattr(row, name, None))), "")
+    scale, file = getattr(row, "guidance_scale", None), getattr(row, "file", None)
+    parts = [named or (PurePosixPath(str(file)).name if said(file) else ""), f"{scale:g}" if said(scale) else ""]
+    return " · ".join(part for part in parts if part) or str(getattr(row, "source", ""))
+
+
+def _quote(name: str) -> str:
+    """A column of an imported table may be called anything."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _where(filters: Filters) -> tuple[str, list[Any]]:

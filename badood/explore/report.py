@@ -3,10 +3,8 @@
 import base64
 import io
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import pandas as pd
@@ -17,7 +15,7 @@ from badood.core.artefacts import atomic_file
 from badood.evaluate.metrics import FPR95_OPENOOD
 from badood.explore import figures
 from badood.explore.finished import METRICS, Finished
-from badood.explore.notebook import show_outliers
+from badood.explore.notebook import show_band, show_outliers
 from badood.explore.queries import Filters
 
 
@@ -59,7 +57,7 @@ def write_report(found: Finished, out: Path, band: tuple[float, float] | None = 
     page = _page().render(
         title=f"Bad-OOD run {found.run.id}",
         facts=facts,
-        notices=_notices(record),
+        notices=_notices(found),
         sections=[_plain(section) for section in sections(found, band)],
         settings=json.dumps(record["config"], indent=2),
         plotly=get_plotlyjs(),
@@ -70,12 +68,14 @@ def write_report(found: Finished, out: Path, band: tuple[float, float] | None = 
     return out
 
 
-def _notices(record: Mapping[str, Any]) -> list[str]:
-    """What the run itself said to its user: advice, and what it left out."""
-    advice, skipped = record.get("advice") or [], record.get("skipped") or []
-    notices = [advice] if isinstance(advice, str) else [str(entry) for entry in advice]
-    left_out = [skipped] if isinstance(skipped, str) else [str(entry) for entry in skipped]
-    return notices + ([f"Left out, as its files are missing: {', '.join(left_out)}."] if left_out else [])
+def _notices(found: Finished) -> list[str]:
+    """What the run itself said to its user: advice, and what it left out, counted by reason."""
+    advice = found.run.record.get("advice")
+    left_out = [
+        f"Left out of {row.set}: {row.count:,} ({row.kind}), such as {row.path}: {row.reason}"
+        for row in found.left_out.itertuples(index=False)
+    ]
+    return [advice] * bool(advice) + left_out
 
 
 def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
@@ -86,16 +86,18 @@ def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
         Section(
             "Where the outliers lie",
             f"The band keeps {kept:,} of {len(found.outliers):,} outliers. What it keeps right of the dashed line looks as ID as 95 % of the ID images.",
-            figure=figures.confidence_histogram(found.confidence_groups(), band, id_quantile=found.id_quantile),
+            figure=show_band(found, band),
         ),
         _examples(found, "Examples from the band", Filters(id_confidence=band)),
         _examples(found, "The outliers nearest to ID", Filters(), descending=True),
         _examples(found, "The outliers farthest away", Filters()),
-        Section("Minority score", "Stronger guidance should move the mean upward.", figure=figures.minority_scores(found.outliers.table())),
+        *_minority(found),
         Section("Types", "What CLIP names in the outliers, before and after the band.", figure=figures.ood_types(found.types(*band))),
+        *_by_source(found, band),
         Section(
             "Filters compared",
-            "Every row is a detector retrained on what the filter keeps, on test data. FPR95: share of OOD accepted as ID where 95 % of ID is.",
+            "Every row is a detector retrained on what the filter keeps, on test data. FPR95: share of OOD accepted as ID where 95 % of ID is. "
+            + (f"Chosen on validation images: {found.chosen.name}." if found.chosen else "No detector of this run could be calibrated."),
             figure=figures.filter_table(filters),
             table=_percent(filters),
         ),
@@ -108,12 +110,32 @@ def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
     return parts
 
 
+def _minority(found: Finished) -> list[Section]:
+    """None where no outlier has a guidance scale and a score."""
+    if not {"guidance_scale", "minority_score"} <= found.outliers.known:
+        return []
+    return [
+        Section("Minority score", "Stronger guidance should move the mean upward.", figure=figures.minority_scores(found.outliers.table()))
+    ]
+
+
+def _by_source(found: Finished, band: tuple[float, float]) -> list[Section]:
+    """None where there is one source only."""
+    if len(found.sources) < 2:
+        return []
+    table = found.types_by_source(found.tau, band)
+    shares = [name for name in table if name not in ("source", "outliers", "inside")]
+    shown = table.assign(**{name: [f"{100 * value:.1f} %" for value in table[name]] for name in shares})
+    text = "Outliers of each source and their types; “inside” is what the band keeps."
+    return [Section("Sources", text, table=shown)]
+
+
 def _examples(found: Finished, heading: str, filters: Filters, *, descending: bool = False) -> Section:
     if not found.outliers.count(filters):
         return Section(heading, "There is none.")
     buffer = io.BytesIO()
     show_outliers(found, filters, descending=descending, count=20).save(buffer, "PNG")
-    text = "Upper right: id_confidence. Border: type. Below: the anchor's class and what CLIP sees."
+    text = "Upper right: id_confidence. Border: type. Below: the anchor's class, or what the source calls it, and what CLIP sees."
     return Section(heading, text, image=buffer.getvalue())
 
 

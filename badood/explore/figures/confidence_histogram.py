@@ -19,6 +19,7 @@ def confidence_histogram(
     bins: int = 50,
     span: tuple[float, float] = (0.0, 1.0),
     draggable: bool = False,
+    tints: Mapping[str, str] | None = None,
 ) -> go.Figure:
     """Overlaid histograms, each in percent of its own group, so that groups of any size compare.
 
@@ -29,12 +30,13 @@ def confidence_histogram(
         mark: id_confidence of one image, a solid line.
         bins: equal bins over the span.
         span: part of id_confidence that is shown; shares stay those of the whole group.
+        tints: colours of groups that have one elsewhere, such as sources.
         draggable: the band is a selection whose edges a person can move; the page hears of it as of any box selection.
     """
     edges = np.linspace(*span, bins + 1)
     digits = max(2, math.ceil(-math.log10((span[1] - span[0]) / bins)))
     figure = go.Figure()
-    tints = colours(list(groups))
+    tints = colours(list(groups)) | dict(tints or {})
     for name, values in groups.items():
         counts = np.histogram(values, bins=edges)[0]
         figure.add_bar(

@@ -26,7 +26,7 @@ def contact_sheet(
 
     Args:
         images: encoded bytes (PNG, WebP, JPEG).
-        confidences: id_confidence in [0, 1]; None writes "ID" instead, for the anchors' column of Fig. 2.
+        confidences: id_confidence in [0, 1]; None writes "ID" instead, for the anchors' column of Fig. 2; NaN writes nothing.
         types: names of `TYPE_COLOURS` for the border; None = grey.
         captions: a line under each image, such as CLIP's class.
         columns: images a row. cell: height and width of an image in px.
@@ -60,6 +60,8 @@ def _tile(data: bytes, confidence: float | None, kind: str | None, cell: int) ->
     method = Image.Resampling.NEAREST if picture.width < cell / 2 else Image.Resampling.LANCZOS
     tile.paste(picture.resize((cell, cell), method), (_BORDER, _BORDER))
     text = "ID" if confidence is None else mark_text(confidence)
+    if not text:
+        return tile
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(max(11, cell // 8))
     left, top, right, bottom = draw.textbbox((side - _BORDER - 3, _BORDER + 2), text, font=font, anchor="rt")
     draw.rectangle((left - 3, top - 2, right + 3, bottom + 2), fill=(0, 0, 0, 190))

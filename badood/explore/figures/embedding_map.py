@@ -3,7 +3,9 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from badood.explore.figures.style import DOT_SCALE, colours, styled
+from badood.explore.figures.style import DOT_SCALE, colours, source_colours, styled
+
+_NONE = "#8a8d93"
 
 
 def embedding_map(points: pd.DataFrame, colour: str = "id_confidence") -> go.Figure:
@@ -11,7 +13,7 @@ def embedding_map(points: pd.DataFrame, colour: str = "id_confidence") -> go.Fig
 
     Args:
         points: a row a point: x, y, kind ("ID" or "outlier"), id (of the image or outlier) and the column `colour`.
-        colour: a numeric column is shown as a scale, any other as groups; for ID points it is used by groups only.
+        colour: a numeric column is shown as a scale, any other as groups; outliers of which it says nothing are grey.
     """
     figure = go.Figure()
     known, odd = (points[points["kind"] == kind] for kind in ("ID", "outlier"))
@@ -20,24 +22,30 @@ def embedding_map(points: pd.DataFrame, colour: str = "id_confidence") -> go.Fig
         y=known["y"],
         mode="markers",
         name=f"ID ({len(known):,})",
-        marker={"size": 5, "symbol": "circle-open", "color": "#8a8d93", "opacity": 0.5},
+        marker={"size": 5, "symbol": "circle-open", "color": _NONE, "opacity": 0.5},
         hoverinfo="skip",
     )
+    empty = odd[colour].isna() | (odd[colour].astype(str) == "")
+    unsaid, odd = odd[empty], odd[~empty]
     if pd.api.types.is_numeric_dtype(points[colour]):
         scale = {"color": odd[colour], "colorscale": DOT_SCALE, "colorbar": {"title": {"text": colour}, "thickness": 14}, "size": 5}
         figure.add_trace(_dots(odd, colour, f"outliers ({len(odd):,})", scale))
     else:
-        names = sorted(odd[colour].unique())
-        tints = colours(names)
+        # sources in the order of the run's settings, which is that of their rows
+        names = list(odd[colour].unique()) if colour == "source" else sorted(odd[colour].unique())
+        tints = source_colours(names) if colour == "source" else colours(names)
         for name in names:
             part = odd[odd[colour] == name]
             figure.add_trace(_dots(part, colour, f"{name} ({len(part):,})", {"color": tints[name], "size": 5}))
+    if len(unsaid):
+        figure.add_trace(_dots(unsaid.assign(**{colour: "unknown"}), colour, f"unknown ({len(unsaid):,})", {"color": _NONE, "size": 5}))
     styled(figure, "Map of the embeddings", x="first axis of the map (no unit)", y="second axis (no unit)", height=620, dragmode="lasso")
     figure.update_yaxes(scaleanchor="x", scaleratio=1)
     return figure
 
 
 def _dots(part: pd.DataFrame, colour: str, name: str, marker: dict[str, object]) -> go.Scattergl:
+    digits = ":.3g" if pd.api.types.is_numeric_dtype(part[colour]) else ""
     return go.Scattergl(
         x=part["x"],
         y=part["y"],
@@ -45,5 +53,5 @@ def _dots(part: pd.DataFrame, colour: str, name: str, marker: dict[str, object])
         name=name,
         marker=marker,
         customdata=part[["id", colour]],
-        hovertemplate=f"outlier %{{customdata[0]}}<br>{colour} %{{customdata[1]}}<extra></extra>",
+        hovertemplate=f"outlier %{{customdata[0]}}<br>{colour} %{{customdata[1]{digits}}}<extra></extra>",
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from badood.explore.figures.style import PALETTE, styled
+from badood.explore.figures.style import PALETTE, empty, styled
 
 
 def minority_scores(table: pd.DataFrame) -> go.Figure:
@@ -13,6 +13,9 @@ def minority_scores(table: pd.DataFrame) -> go.Figure:
     Args:
         table: a row an outlier: guidance_scale and minority_score.
     """
+    table = table.dropna(subset=["guidance_scale", "minority_score"])
+    if table.empty:
+        return empty("Minority score by guidance scale", "No outlier of this run has both.")
     figure = go.Figure()
     means = []
     for position, (scale, part) in enumerate(table.groupby("guidance_scale")["minority_score"]):

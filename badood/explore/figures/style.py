@@ -12,6 +12,9 @@ TYPE_COLOURS = {"OOD-I": "#0072B2", "OOD-II": "#E69F00", "OOD-III": "#CC79A7"}
 
 GROUP_COLOURS = {"ID validation": "#0072B2", "outliers": "#D55E00", "real OOD": "#009E73"}
 
+SOURCE_COLOURS = ("#D55E00", "#56B4E9", "#CC79A7", "#A8A420", "#E69F00")
+"""Of sources of outliers, in the order of the run's settings: beside ID images and real OOD they are told apart."""
+
 ANOMALY_SCALE = "RdBu_r"
 """Diverging, red = anomalous as in the paper's Fig. 5; blue against red is told apart by colour-blind eyes."""
 
@@ -27,15 +30,31 @@ LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.2, "xanchor": "lef
 """For figures with many or long names, which would run into the title."""
 
 
-def mark_text(confidence: float) -> str:
-    """An id_confidence for the corner of an image: two decimals, three where two would say 0.00 of nearly all."""
+def mark_text(confidence: float | None) -> str:
+    """An id_confidence for the corner of an image: two decimals, three where two would say 0.00 of nearly all; none where it is not known."""
+    if confidence is None or confidence != confidence:
+        return ""
     return f"{confidence:.2f}" if confidence >= 0.095 else f"{confidence:.3f}"
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for every name; known groups and types keep theirs, further ones repeat after seven."""
+    """A colour for every name; known groups and types keep theirs, further ones repeat after seven.
+
+    Names beside a known group are sources of outliers.
+    """
     known = TYPE_COLOURS | GROUP_COLOURS
+    if set(names) & set(GROUP_COLOURS):
+        return source_colours([name for name in names if name not in known]) | {name: known[name] for name in names if name in known}
     return {name: known.get(name, PALETTE[position % len(PALETTE)]) for position, name in enumerate(names)}
+
+
+def source_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for every source of outliers, the same on every page; they repeat after five.
+
+    Args:
+        names: all sources of the run, in the order of its settings.
+    """
+    return {name: SOURCE_COLOURS[position % len(SOURCE_COLOURS)] for position, name in enumerate(names)}
 
 
 def styled(figure: go.Figure, title: str, *, x: str | None = None, y: str | None = None, height: int = 420, **layout: Any) -> go.Figure:
