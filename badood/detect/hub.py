@@ -86,7 +86,7 @@ def read_card(path: Path) -> Card:
     size = how.get("input_size")
     return Card(
         said["architecture"],
-        said.get("model_args") or {},
+        {name: value for name, value in (said.get("model_args") or {}).items() if name != "num_classes"},  # the classifier is ours
         tuple(map(str, names)) if names else None,
         _channels(how.get("mean")),
         _channels(how.get("std")),
@@ -117,7 +117,10 @@ def _hub(repository: str) -> tuple[Path, Card]:
 
 def _timm(name: str) -> tuple[Path, Card]:
     """Weights that timm publishes: model and tag."""
-    said = timm.get_pretrained_cfg(name) if timm.is_model(name.partition(".")[0]) else None
+    try:
+        said = timm.get_pretrained_cfg(name)
+    except RuntimeError:  # the model is known, the tag is not
+        said = None
     if said is None or not said.hf_hub_id:
         near = ", ".join(timm.list_pretrained(f"*{name.partition('.')[0]}*")[:5]) or "see timm.list_pretrained()"
         raise BadWeights(f"timm:{plain(name)} names no weights that timm publishes on the hub; near it: {near}.")
