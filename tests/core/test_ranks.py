@@ -85,7 +85,7 @@ def test_a_run_shared_by_two_processes_makes_the_same_outliers(small_run: Finish
     assert done.stdout.count("run shared in") == 1, "one process speaks"
     shared = finished(home() / "shared")
     assert shared.run.record["state"] == "done"
-    assert set(shared.run.record["metrics"]) == {"all", "q-mid"}
+    assert set(shared.run.record["metrics"]) == {"all", "q-mid", "mid"}
     ours, theirs = shared.outliers.table(), small_run.outliers.table()
     same = ["outlier_id", "anchor_id", "anchor_class", "guidance_scale"]
     pd.testing.assert_frame_equal(ours[same], theirs[same])

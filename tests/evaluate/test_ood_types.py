@@ -13,10 +13,17 @@ NAMES = ["broccoli", "jeep", "zebra"]
 
 def test_types_follow_their_definitions() -> None:
     probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.1, 0.5, 0.4]])
-    table = ood_types(probabilities, np.array([0, 0, 0, 1]), NAMES, tau=0.5)
+    table = ood_types(probabilities, np.array([0, 0, 0, 1]), np.array([0, 1]), NAMES, tau=0.5)
     assert table["ood_type"].tolist() == ["OOD-I", "OOD-II", "OOD-III", "OOD-I"]
     assert table["clip_label"].tolist() == ["broccoli", "zebra", "broccoli", "jeep"]
     assert table["clip_anchor_prob"].tolist() == [0.8, 0.1, 0.4, 0.5]
+
+
+def test_an_outlier_without_an_anchor_counts_as_of_the_likeliest_id_class() -> None:
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.2, 0.7], [0.4, 0.3, 0.3], [0.2, 0.6, 0.2]])
+    table = ood_types(probabilities, np.array([-1, -1, -1, 0]), np.array([0, 1]), NAMES, tau=0.5)
+    assert table["ood_type"].tolist() == ["OOD-I", "OOD-II", "OOD-III", "OOD-II"]
+    assert table["clip_anchor_prob"].tolist() == [0.8, 0.2, 0.4, 0.2]
 
 
 @given(st.integers(1, 200), st.floats(0.05, 0.99), st.integers(0, 1000))
