@@ -14,7 +14,8 @@ from badood.core.noise import Noise
 from badood.core.progress import Silent
 from badood.data import dataset
 from badood.encode.features import encode
-from badood.pipeline.models import Models, train_model
+from badood.pipeline.models import Models
+from badood.pipeline.train import train_model
 
 
 class Watch(Silent):

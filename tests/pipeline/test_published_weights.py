@@ -8,7 +8,7 @@ from torch import nn
 
 from badood.config import load_config
 from badood.core.errors import BadWeights
-from badood.pipeline.models import Models
+from badood.pipeline.models import Models, clip_weights, missing, weights_key
 
 TINY = {
     "encoder": [
@@ -45,3 +45,17 @@ def test_another_size_is_refused_by_the_names_of_its_tensors(reference: Path, mo
     published = [setting.format(folder=reference) for setting in TINY[model] if ".weights=" in setting]
     with torch.device("meta"), pytest.raises(BadWeights, match=r"expected \(|missing"):
         getattr(Models(load_config("imagenet100-b", published)), model)
+
+
+@pytest.mark.parametrize("preset", ["imagenet100", "imagenet100-b"])
+def test_clips_weights_are_a_tag_of_open_clip_and_no_path_in_the_checkout(preset: str) -> None:
+    cfg = load_config(preset)
+    assert clip_weights(cfg) == cfg.clip.weights == weights_key(cfg, "clip")
+    assert missing(cfg, ("clip",)) == []
+
+
+def test_what_is_no_tag_is_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "clip.safetensors"
+    cfg = load_config("imagenet100", [f"clip.weights={file}"])
+    assert clip_weights(cfg) == file
+    assert missing(cfg, ("clip",)) == [f"clip: {file} (clip.weights)"]
