@@ -17,6 +17,7 @@ from badood.detect.scorers import named
 from badood.evaluate.clip import captions, make_clip
 from badood.filter import check
 from badood.outliers import OutlierSource, outlier_source
+from badood.pipeline.cards import check_cards
 from badood.pipeline.models import MODELS, Model, missing
 from badood.pipeline.stage import Context
 
@@ -55,6 +56,7 @@ def preflight(cfg: Config, *, images: bool = True) -> None:
             f"weights are missing: {'; '.join(lacking)}. Train them (`python -m badood train`), name the file in the setting in brackets, or "
             "bring outliers of your own (--outliers PATH --only-imported), which need none of a generator."
         )
+    check_cards(cfg, tuple(dict.fromkeys([*needed(cfg), *describes(cfg)])))
 
 
 def outlier_sources(cfg: Config) -> dict[str, OutlierSource]:
