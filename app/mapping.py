@@ -23,7 +23,7 @@ _pool = ThreadPoolExecutor(1, thread_name_prefix="maps")
 
 @lru_cache(maxsize=12)
 def placed(found: Finished, method: Method) -> "Future[pd.DataFrame]":
-    """ID images and outliers on a map, when it is made; see `explore.embedding_map.map_table`."""
+    """ID images and outliers on a map, when it is made; see `explore.embedding_map.map_table`. Only of a run that described its outliers."""
     return _pool.submit(_place, found, method)
 
 

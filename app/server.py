@@ -4,23 +4,26 @@ An image's address holds the key of the artefact it comes from, so it never chan
 signed: a route answers without a Streamlit session, and a login must not be walked around by guessing numbers.
 """
 
-import base64
 import hashlib
 import hmac
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from urllib.parse import quote
 
+import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app import asking, thumbnails
-from app.workers import companion, dismiss_worker, ensure_worker
+from app.opened import opened
+from app.workers import dismiss_worker, ensure_worker
 from badood.core.artefacts import atomic_file, home
 from badood.core.errors import BadInput
+from badood.data.images import png
 from badood.explore.finished import Finished
 from badood.jobs.worker import alive
 
@@ -39,7 +42,7 @@ async def lifespan(app: object) -> AsyncIterator[None]:
 
 def outlier_url(found: Finished, outlier_id: int) -> str:
     """Address of an outlier's image."""
-    return _signed(found.run.id, found.outliers.path.parent.name, f"outlier-{outlier_id}")
+    return _signed(found.run.id, found.outliers.key, f"outlier-{outlier_id}")
 
 
 def id_url(found: Finished, row: int) -> str:
@@ -53,7 +56,7 @@ def grid_url(found: Finished, semantic: int, covariate: int, number: int) -> str
 
 
 def _signed(run: str, key: str, name: str) -> str:
-    return f"/images/{run}/{key}/{name}?s={_signature(run, key, name)}"
+    return f"/images/{quote(run)}/{key}/{name}?s={_signature(run, key, name)}"
 
 
 def _signature(*parts: str) -> str:
@@ -72,36 +75,35 @@ def _secret() -> bytes:
 
 
 async def image(request: Request) -> Response:
-    """An image of a run: at once where it is in memory, else read or drawn in a thread, so that others need not wait."""
+    """An image of a run: at once where it is in memory, else read in a thread, so that others need not wait."""
     run, key, name = (request.path_params[part] for part in ("run", "key", "name"))
-    if not hmac.compare_digest(request.query_params.get("s", ""), _signature(run, key, name)):
+    given = request.query_params.get("s", "").encode(errors="replace")  # of text, only ASCII can be compared
+    if not hmac.compare_digest(given, _signature(run, key, name).encode()):
         return PlainTextResponse("This address is not signed by this store.", 403)
     kind, *numbers = name.split("-")
     try:
         data = thumbnails.ready(run, key, int(numbers[0])) if kind == "outlier" else None
-        data = data or await run_in_threadpool(_made, run, key, kind, [int(number) for number in numbers])
+        data = data or await run_in_threadpool(_read, run, key, kind, [int(number) for number in numbers])
     except BadInput as error:
         return PlainTextResponse(str(error), 404)
     return Response(data, media_type="image/png", headers=_FOREVER)
 
 
-def _made(run: str, key: str, kind: str, numbers: list[int]) -> bytes:
-    return thumbnails.read(run, key, numbers)[numbers[0]] if kind == "outlier" else _drawn(run, key, kind, numbers)
-
-
-def _drawn(run: str, key: str, kind: str, numbers: list[int]) -> bytes:
-    """An image that the companion reads or renders, and that then lies in the cache."""
-    path = home() / "cache" / "images" / run / key / f"{kind}-{'-'.join(map(str, numbers))}.png"
-    if not path.exists():
-        answer = companion().ask(f"{kind}_image", run=run, numbers=numbers)
-        with atomic_file(path) as part:
-            part.write_bytes(thumbnails.small(base64.b64decode(answer)))
-    return path.read_bytes()
+def _read(run: str, key: str, kind: str, numbers: list[int]) -> bytes:
+    if kind == "outlier":
+        return thumbnails.read(run, key, numbers)[numbers[0]]
+    found = opened(run)
+    if kind == "id":
+        return thumbnails.small(png(found.train.pixels.array(numbers)[0]))
+    semantic, covariate, number = numbers
+    levels = found.grid.levels
+    cell = np.flatnonzero((levels["semantic"] == semantic) & (levels["covariate"] == covariate))
+    return thumbnails.small(png(found.grid.pixels.array([int(cell[number % len(cell)])])[0]))
 
 
 def read_ahead(found: Finished, ids: Sequence[int]) -> None:
     """Read images of outliers in the background, for addresses that a page is about to name."""
-    thumbnails.read_ahead(found.run.id, found.outliers.path.parent.name, ids)
+    thumbnails.read_ahead(found.run.id, found.outliers.key, ids)
 
 
 def health(request: Request) -> Response:

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app.opened import opened, runs
-from badood.core.errors import BadInput
+from app.opened import is_ready, is_scored, opened, runs
 from badood.explore.finished import Finished
 
 Unit = Literal["confidence", "quantile"]
+
+_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,14 @@ class Band:
         """The band in id_confidence."""
         return found.limits(self.lo, self.hi, quantiles=self.quantiles)
 
-    def filter(self) -> dict[str, Any]:
-        """Fields of `config.Filter`."""
-        return {"strategy": "quantile" if self.quantiles else "band", "lo": self.lo, "hi": self.hi}
+    def filter(self, sources: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Fields of `config.Filter`.
+
+        Args:
+            sources: outliers of these only; none = of all.
+        """
+        only = {"sources": list(sources)} if sources else {}
+        return {"strategy": "quantile" if self.quantiles else "band", "lo": self.lo, "hi": self.hi} | only
 
 
 def value(key: str, default: Any = None) -> Any:
@@ -56,11 +62,18 @@ def forget(*keys: str) -> None:
 
 
 def run_id() -> str | None:
-    """The run that is looked at: chosen, else of the URL, else the newest with outliers."""
+    """The run that is looked at: chosen, else of the URL, else the newest whose outliers are scored or, failing that, are there."""
     chosen = st.session_state.get("run") or st.query_params.get("run")
     if chosen is None:
-        chosen = next((run.id for run in runs() if "outliers" in run.record), None)
+        ready = [run for run in runs() if is_ready(run)]
+        chosen = next((run.id for run in [*filter(is_scored, ready), *ready]), None)
     return chosen
+
+
+def forget_run() -> None:
+    """Look at no run in particular, as after one was deleted."""
+    forget("run", "run choice")
+    st.query_params.pop("run", None)
 
 
 def pick_run(chosen: str) -> None:
@@ -77,22 +90,21 @@ def _leave_other_runs(run: str) -> None:
     if st.session_state.setdefault("seen run", run) == run:
         return
     st.session_state["seen run"] = run
-    forget("selected_ids", "suggestion", "page")
-    for name in ("outlier", "page"):
+    forget("selected_ids", "suggestion", "page", "source")
+    for name in ("outlier", "page", "source"):
         st.query_params.pop(name, None)
 
 
 def current() -> Finished | None:
-    """The run that is looked at; None where there is none."""
+    """The run that is looked at; None where no run has outliers yet.
+
+    Raises:
+        BadInput: a link, or another window, names one that is not there.
+    """
     chosen = run_id()
     if chosen is None:
         return None
-    try:
-        found = opened(chosen)
-    except BadInput:  # a link to a run that was deleted
-        st.session_state.pop("run", None)
-        st.query_params.pop("run", None)
-        return None
+    found = opened(chosen)
     _leave_other_runs(chosen)
     return found
 
@@ -157,8 +169,13 @@ def who() -> str:
 
 def looked_at() -> int | None:
     """The outlier that is shown in full: opened, else of the URL."""
-    number = st.query_params.get("outlier", "")
-    return int(number) if number.isdecimal() else None
+    return _number("outlier")
+
+
+def _number(name: str) -> int | None:
+    """A whole number of the URL; None where it names none, or one of more digits than anything here has."""
+    text = st.query_params.get(name, "")
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else None
 
 
 def look_at(outlier_id: int | None) -> None:
@@ -171,8 +188,7 @@ def look_at(outlier_id: int | None) -> None:
 
 def page() -> int:
     """The page of the grid that is looked at, from 1: turned to, else of the URL."""
-    number = st.query_params.get("page", "")
-    return st.session_state.get("page") or (max(1, int(number)) if number.isdecimal() else 1)
+    return st.session_state.get("page") or max(1, _number("page") or 1)
 
 
 def turn_to(number: int) -> None:

@@ -41,7 +41,7 @@ def read(run: str, key: str, ids: Sequence[int]) -> dict[int, bytes]:
     """Images by outlier_id; those that are not in memory are read.
 
     Args:
-        run: its id. key: of its outliers' artefact.
+        run: its id. key: of its outliers.
 
     Raises:
         BadInput: the run lacks one of them.

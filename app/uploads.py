@@ -1,6 +1,8 @@
-"""Archives that visitors hand in: unpacked once, kept under their contents."""
+"""Files that visitors hand in: kept under their contents, archives of images unpacked."""
 
 import hashlib
+import re
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -17,6 +19,27 @@ def kept_upload(archive: IO[bytes]) -> Path:
         BadInput: see `unpack_images`.
     """
     return made_folder(home() / "uploads" / _digest(archive), partial(unpack_images, archive))
+
+
+def kept_file(upload: IO[bytes], name: str) -> Path:
+    """A file as it was handed in, in the store; of a zip archive the folder of its images.
+
+    Args:
+        name: as the visitor's machine calls it. It tells what is in the file, and nothing of where it lies.
+
+    Raises:
+        BadInput: see `unpack_images`.
+    """
+    if name.lower().endswith(".zip"):
+        return kept_upload(upload)
+    plain = re.sub(r"[^\w.-]", "_", Path(name).name)[-100:].lstrip(".") or "file"
+
+    def keep(folder: Path) -> None:
+        upload.seek(0)
+        with (folder / plain).open("wb") as file:
+            shutil.copyfileobj(upload, file)
+
+    return made_folder(home() / "uploads" / f"{_digest(upload)}-{hashlib.sha256(plain.encode()).hexdigest()[:6]}", keep) / plain
 
 
 def _digest(archive: IO[bytes]) -> str:

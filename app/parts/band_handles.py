@@ -10,6 +10,7 @@ from app import state
 from app.opened import groups
 from app.state import Band
 from badood.explore import figures
+from badood.explore.figures.style import source_colours
 from badood.explore.finished import CONFIDENCES, Finished, Scale
 
 UNITS = {"confidence": "id_confidence", "quantile": "ID quantiles"}
@@ -17,14 +18,14 @@ UNITS = {"confidence": "id_confidence", "quantile": "ID quantiles"}
 _PLOT = {"displaylogo": False, "displayModeBar": False}
 
 
-def band_handles(found: Finished, band: Band, limits: tuple[float, float]) -> None:
+def band_handles(found: Finished, band: Band, limits: tuple[float, float], only: tuple[str, ...] = ()) -> None:
     """Draw both.
 
     Args:
-        band: as it is set. limits: the same in id_confidence.
+        band: as it is set. limits: the same in id_confidence. only: sources whose outliers are shown; none = all.
     """
     scale = band_scale(found)
-    _plot(found, limits, scale)
+    _plot(found, limits, scale, only)
     _slider(band, CONFIDENCES if band.quantiles else scale)
 
 
@@ -48,19 +49,26 @@ def band_scale(found: Finished) -> Scale:
     return found.outlier_scale if state.value("zoom") else CONFIDENCES
 
 
-def _plot(found: Finished, limits: tuple[float, float], scale: Scale) -> None:
+def _plot(found: Finished, limits: tuple[float, float], scale: Scale, only: tuple[str, ...]) -> None:
     """The histogram. It is another one whenever the band was set: one that stays keeps the box that was drawn on it."""
     turn = state.band_turn()
     key = f"band plot {turn}"
-    figure = figures.with_band(_histogram(state.visitor(), found, (scale.lo, scale.hi), tuple(groups(found))), limits, draggable=True)
+    apart = len(found.sources) > 1 and bool(state.value("by source", True))
+    shown = tuple(groups(found, by_source=apart, source=only))
+    figure = figures.with_band(_histogram(state.visitor(), found, (scale.lo, scale.hi), shown, apart, only), limits, draggable=True)
     with st.container(key="band_plot"):
         st.plotly_chart(figure, key=key, on_select=lambda: _boxed(found, key, turn), selection_mode="box", config=_PLOT)
 
 
 @lru_cache(maxsize=16)
-def _histogram(visitor: str, found: Finished, span: tuple[float, float], shown: tuple[str, ...]) -> go.Figure:
+def _histogram(
+    visitor: str, found: Finished, span: tuple[float, float], shown: tuple[str, ...], apart: bool, only: tuple[str, ...]
+) -> go.Figure:
     """A visitor's own, for the band is drawn into it; made anew when another group can be shown."""
-    return figures.confidence_histogram(groups(found), id_quantile=found.id_quantile, span=span)
+    parts = groups(found, by_source=apart, source=only)
+    return figures.confidence_histogram(
+        parts, id_quantile=found.id_quantile, span=span, tints=source_colours(found.sources) if apart else None
+    )
 
 
 def _boxed(found: Finished, key: str, turn: int) -> None:

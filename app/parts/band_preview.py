@@ -1,5 +1,7 @@
 """What the companion says about a band within seconds: a preview of its metrics, and the band it would take."""
 
+from typing import Any
+
 import streamlit as st
 
 from app import state
@@ -9,18 +11,22 @@ from app.state import Band
 from badood.explore.finished import Finished
 
 
-def preview(found: Finished, band: Band, count: int) -> None:
-    """FPR95, AUROC and AUPR for a band after a head-only retrain, as soon as they are there. Says that they are a preview."""
-    st.fragment(_preview)(found, band, count)
+def preview(found: Finished, chosen: dict[str, Any], count: int) -> None:
+    """FPR95, AUROC and AUPR for a band after a head-only retrain, as soon as they are there. Says that they are a preview.
+
+    Args:
+        chosen: fields of `config.Filter`. count: outliers that it keeps.
+    """
+    st.fragment(_preview)(found, chosen, count)
 
 
-def _preview(found: Finished, band: Band, count: int) -> None:
+def _preview(found: Finished, chosen: dict[str, Any], count: int) -> None:
     text = (
         "Only the last layer was trained again, for a few seconds, and judged on validation images. A full retrain may differ; "
         "its figures stand in the table below."
     )
     st.markdown("**Preview** of this band, not a full retrain", help=text)
-    answer = asked("preview", state.visitor(), run=found.run.id, filter=band.filter()) if count else None
+    answer = asked("preview", state.visitor(), run=found.run.id, filter=chosen) if count else None
     figures, problem = outcome(answer) if answer is not None else (None, "")
     names = (("fpr95", "FPR95", "Share of OOD images taken for ID when 95 % of ID images are accepted. Lower is better."),)
     names += (("auroc", "AUROC", "Chance that an OOD image looks odder than an ID image. Higher is better."),)

@@ -23,7 +23,11 @@ def results(found: Finished) -> None:
     if table.empty:
         st.info("No detector has been retrained yet. Press Retrain; its row appears here.", icon=":material/info:")
         return
-    st.caption("Every row is a detector trained from scratch and judged on test images. “all” is the one before filtering.")
+    chosen = found.chosen
+    told = f" “{chosen.name}” is the one chosen on validation images; test figures only report." if chosen else ""
+    st.caption(
+        f"Every row is a detector retrained on what a filter keeps and judged on test images. “all” is the one before filtering.{told}"
+    )
     metric_table(table, baseline="all", key="before after")
     names = table["filter"].tolist()
     # a key of its own for every new row, so that the newest curve shows by itself

@@ -9,6 +9,7 @@ import streamlit as st
 from app.server import outlier_url
 from badood.explore.figures.style import TYPE_COLOURS, mark_text
 from badood.explore.finished import Finished
+from badood.explore.queries import said
 
 _STYLE = """<style>
 .bad-strip{display:flex;flex-wrap:wrap;gap:8px;margin:2px 0 10px}
@@ -51,9 +52,10 @@ def strip(examples: Iterable[Example], *, side: int = 92, empty: str = "There is
 
 
 def outlier(found: Finished, row: object, *, caption: str = "", faded: bool = False) -> Example:
-    """An outlier of a table's row: id_confidence in the corner, the type as border."""
-    number, confidence = int(row.outlier_id), float(row.id_confidence)  # type: ignore[attr-defined]
-    return Example(outlier_url(found, number), mark_text(confidence), caption, getattr(row, "ood_type", ""), faded)
+    """An outlier of a table's row: id_confidence in the corner, the type as border, as far as both are known."""
+    number = int(row.outlier_id)  # type: ignore[attr-defined]
+    kind = getattr(row, "ood_type", "")
+    return Example(outlier_url(found, number), mark_text(getattr(row, "id_confidence", None)), caption, kind if said(kind) else "", faded)
 
 
 def _figure(example: Example) -> str:

@@ -29,7 +29,7 @@ def export_menu(found: Finished, ids: Callable[[], Ids], count: int, *, band: tu
     """
     with st.popover(f"Export {count:,} outliers", icon=":material/download:", key=f"{key} export"):
         if not count:
-            st.caption("The selection is empty. The report covers the whole run.")
+            st.caption("The selection is empty." + " The report covers the whole run." * found.scored)
         elif count > _LARGEST:
             st.caption(f"More than {_LARGEST:,} images are too many for a browser. In a terminal: `python -m badood export --help`.")
         name = f"{found.run.id}-{count}"
@@ -37,7 +37,9 @@ def export_menu(found: Finished, ids: Callable[[], Ids], count: int, *, band: tu
         _button("Image folder (zip)", partial(_folder, found, ids), f"{name}.zip", "application/zip", key, disabled=off)
         _button("Parquet for Hugging Face", partial(_parquet, found, ids), f"{name}.parquet", "application/octet-stream", key, disabled=off)
         _button("Scores (CSV)", partial(_csv, found, ids), f"{name}.csv", "text/csv", key, disabled=not count)
-        _button("Report of the run (HTML)", partial(_report, found, band), f"{found.run.id}.html", "text/html", key, disabled=False)
+        _button(
+            "Report of the run (HTML)", partial(_report, found, band), f"{found.run.id}.html", "text/html", key, disabled=not found.scored
+        )
 
 
 def _button(label: str, make: Callable[[], bytes], name: str, mime: str, key: str, *, disabled: bool) -> None:

@@ -47,7 +47,9 @@ def _draw(run_id: str, kinds: tuple[str, ...], watched: bool) -> None:
 def _title(job: Job) -> str:
     chosen = job.arguments.get("filter", {})
     band = f" on band {chosen['lo']:.4g} to {chosen['hi']:.4g}" if "lo" in chosen else ""
-    return f"{_NAMES.get(job.kind, job.kind)}{band}"
+    band += f" of {', '.join(chosen['sources'])}" if chosen.get("sources") else ""
+    named = f" “{job.arguments['name']}”" if job.kind == "retrain" and job.arguments.get("name") else ""
+    return f"{_NAMES.get(job.kind, job.kind)}{named}{band}"
 
 
 def _open_job(job: Job) -> None:

@@ -1,5 +1,7 @@
 """One outlier in full: where it comes from, what it is like, what everybody says of it."""
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -13,6 +15,7 @@ from app.server import id_url
 from badood.core.errors import BadInput
 from badood.explore import figures
 from badood.explore.finished import Finished
+from badood.explore.queries import origin, said
 from badood.store import open_database
 from badood.store import verdicts as judging
 
@@ -21,6 +24,7 @@ _SCORES = {
     "energy": "energy (nats, higher = odder)",
     "raw_score": "raw score (0..1, higher = odder)",
     "minority_score": "minority score (higher = rarer)",
+    "nearest_cosine": "cosine to the nearest training image (1 = a copy)",
     "clip_prob": "CLIP, its best class",
     "clip_anchor_prob": "CLIP, the anchor's class",
     "guidance_scale": "guidance scale",
@@ -38,27 +42,77 @@ def outlier_detail(found: Finished, outlier_id: int) -> None:
 def _detail(found: Finished, outlier_id: int) -> None:
     try:
         row = pd.Series(found.outliers.row(outlier_id))
-    except BadInput as error:  # a link from another run
-        st.error(str(error))
+    except BadInput:  # a link from another run
+        st.warning(f"Run {found.run.id} has no outlier {outlier_id}; it has {len(found.outliers):,}.", icon=":material/link_off:")
         return
     left, right = st.columns([2, 3], gap="medium")
-    family = found.outliers.siblings(outlier_id).itertuples()
     with left:
-        st.markdown(f"**{row.anchor_class}**, {row.ood_type}, guidance scale {row.guidance_scale:g}")
-        source = Example(id_url(found, int(row.anchor_row)), "ID", f"anchor: {row.anchor_class}")
-        strip([outlier(found, row, caption=f"CLIP: {row.clip_label}"), source], side=136)
+        scale = row.get("guidance_scale")
+        heading = [
+            f"**{origin(row.drop('guidance_scale', errors='ignore'))}**",
+            row.get("ood_type"),
+            said(scale) and f"guidance scale {scale:g}",
+        ]
+        st.markdown(", ".join(str(part) for part in heading if part and said(part)))
+        st.caption(_whence(found, row))
+        strip([outlier(found, row, caption=f"CLIP: {row.clip_label}" if found.scored else ""), *_beside(found, row)], side=136)
         _judge(found, outlier_id)
-        st.fragment(_recognised)(found, outlier_id)
-        st.markdown("**The same anchor at every guidance scale**")
-        strip((outlier(found, each, caption=f"scale {each.guidance_scale:g}") for each in family), side=84)
+        if found.scored:
+            st.fragment(_recognised)(found, outlier_id)
+        _family(found, outlier_id)
     with right:
-        st.plotly_chart(_place(found, row.id_confidence), key="detail histogram", config={"displayModeBar": False})
-        shown = [(text, f"{row[name]:.4g}") for name, text in _SCORES.items()]
+        if found.scored:
+            st.plotly_chart(_place(found, row.id_confidence), key="detail histogram", config={"displayModeBar": False})
+        else:
+            st.caption("No detector has looked at it yet: it has no id_confidence, no energy and no type.")
+        _scores(row)
+    _near(found, outlier_id)
+
+
+def _whence(found: Finished, row: "pd.Series[Any]") -> str:
+    """Source, file, original size and anchor, as far as they are known."""
+    parts = [f"Source {row['source']}"] if len(found.sources) > 1 or not found.generated else []
+    parts += [f"{name.replace('_', ' ')} {row[name]}" for name in ("file", "anchor_id") if said(row.get(name))]
+    if said(row.get("width")) and said(row.get("height")):
+        parts.append(f"{row['width']:.0f} x {row['height']:.0f} px before it was resized")
+    return ". ".join(parts)
+
+
+def _beside(found: Finished, row: "pd.Series[Any]") -> list[Example]:
+    """The image that it was made from; of one from elsewhere, the training image that is most alike."""
+    if said(row.get("anchor_row")) and row["anchor_row"] >= 0:
+        return [Example(id_url(found, int(row["anchor_row"])), "ID", f"anchor: {row['anchor_class']}")]
+    if said(row.get("nearest_row")):
+        return [Example(id_url(found, int(row["nearest_row"])), f"{row['nearest_cosine']:.2f}", "nearest ID image")]
+    return []
+
+
+def _family(found: Finished, outlier_id: int) -> None:
+    """Its anchor's other outliers, where there are any."""
+    rows = found.outliers.siblings(outlier_id)
+    if len(rows) > 1:
+        st.markdown("**The same anchor at every guidance scale**" if "guidance_scale" in rows else "**Of the same anchor**")
+        scaled = ((each, getattr(each, "guidance_scale", None)) for each in rows.itertuples())
+        strip((outlier(found, each, caption=f"scale {scale:g}" if said(scale) else "") for each, scale in scaled), side=84)
+
+
+def _scores(row: "pd.Series[Any]") -> None:
+    """Those that it has."""
+    names = dict(_SCORES)
+    if not said(row.get("anchor_class")):
+        names["clip_anchor_prob"] = "CLIP, the best ID class"
+    shown = [(text, f"{row[name]:.4g}") for name, text in names.items() if said(row.get(name))]
+    if shown:
         st.dataframe(pd.DataFrame(shown, columns=["score", "value"]), hide_index=True, key="detail scores")
-    st.markdown("**Nearest training images**, by cosine of the embeddings")
+
+
+def _near(found: Finished, outlier_id: int) -> None:
+    if not found.has("described"):
+        st.caption("Nearest training images are not known: the run had no encoder, so nothing was embedded.")
+        return
+    st.markdown("**Nearest training images**, by cosine of the embeddings; near 1, it looks like a copy")
     near = found.neighbours(outlier_id).itertuples()
     strip((Example(id_url(found, each.row), f"{each.similarity:.2f}", each.anchor_class) for each in near), side=84)
-    st.caption(f"Anchor {row.anchor_id}")
 
 
 def _place(found: Finished, confidence: float) -> go.Figure:

@@ -1,20 +1,25 @@
 """Which outliers the grid shows, and in which order. All of it is in the URL."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import state
+from app.parts.source_filter import source_filter
 from badood.evaluate.ood_types import TYPES
 from badood.explore.finished import Finished, Scale
-from badood.explore.queries import Filters
+from badood.explore.queries import Filters, said
 from badood.store.verdicts import VERDICTS
 
 _SORTS = {
     "id_confidence": "id_confidence",
     "minority_score": "minority score",
+    "nearest_cosine": "likeness to a training image",
+    "source": "source",
     "anchor_class": "class",
     "ood_type": "type",
     "guidance_scale": "guidance scale",
@@ -40,18 +45,52 @@ class Wish:
 
 
 def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
-    """Draw the controls.
+    """Draw the controls that mean something for this run: a column of which nothing is known has none.
 
     Args:
         verdicts: those that stand, as `store.verdicts.current` gives them.
     """
+    known = found.outliers.known
     sort, order, confidence = st.columns([2, 1.8, 4], vertical_alignment="bottom", gap="medium")
-    kind, verdict, more = st.columns([2, 3, 1.3], vertical_alignment="bottom", gap="medium")
-    sorted_by = sort.selectbox("Sort by", list(_SORTS), format_func=_SORTS.get, key="sort", **_bound())
+    several = len(found.sources) > 1
+    kind, verdict, *where, more = st.columns([2, 3, *[2.4] * several, 1.3], vertical_alignment="bottom", gap="medium")
+    sorted_by = _sorted_by(found, sort)
     direction = order.segmented_control("Order", ["rising", "falling"], default="rising", key="order", required=True, **_bound())
     with confidence:
-        between = _between("id_confidence", found.outlier_scale, "confidence", "1 looks ID, 0 is far away.")
-    types = kind.pills(
+        if "id_confidence" in known:
+            between = _between("id_confidence", found.outlier_scale, "confidence", "1 looks ID, 0 is far away.")
+        else:
+            between = None
+            st.caption(":material/hourglass_top: No detector has looked at these outliers yet: they have no id_confidence and no type.")
+    types = _types(kind) if "ood_type" in known else ()
+    judged = verdict.pills("Verdict", [*VERDICTS, _NONE], selection_mode="multi", key="verdict", **_bound())
+    sources = source_filter(found, where[0] if where else None, on_change=_first_page)
+    with more.popover("More", icon=":material/filter_alt:", width="stretch"):
+        further = _further(found)
+        st.button("Clear all filters", on_click=_clear, width="stretch")
+    filters = Filters(id_confidence=between, ood_type=types, source=sources, outlier_id=_among(found, verdicts, judged), **further)
+    ranks = None
+    if sorted_by == "verdict":
+        sorted_by = _sorts(found)[0]  # among equal verdicts
+        ranks = dict(zip(verdicts["outlier_id"].astype(int), verdicts["verdict"].map(VERDICTS.index), strict=True))
+    return Wish(filters, sorted_by, ranks, direction == "falling")
+
+
+def _sorts(found: Finished) -> list[str]:
+    """What this run's outliers can be sorted by, the best first."""
+    known = found.outliers.known | {"verdict"}
+    return [name for name in _SORTS if name in known and (name != "source" or len(found.sources) > 1)]
+
+
+def _sorted_by(found: Finished, place: DeltaGenerator) -> str:
+    offered = _sorts(found)
+    if state.value("sort", offered[0]) not in offered:
+        state.forget("sort")  # left over from another run
+    return str(place.selectbox("Sort by", offered, format_func=_SORTS.get, key="sort", **_bound()))
+
+
+def _types(place: DeltaGenerator) -> tuple[str, ...]:
+    chosen = place.pills(
         "Type",
         TYPES,
         selection_mode="multi",
@@ -60,31 +99,37 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
         help="What CLIP sees. I: still the anchor's class. II: another class. III: nothing it knows.",
         **_bound(),
     )
-    judged = verdict.pills("Verdict", [*VERDICTS, _NONE], selection_mode="multi", key="verdict", **_bound())
-    with more.popover("More", icon=":material/filter_alt:", width="stretch"):
-        classes = st.multiselect("Class of the anchor", found.classes, key="class", **_bound())
-        scales = st.multiselect("Guidance scale", sorted(found.run.cfg.synthesise.scales), key="scale", **_bound())
+    return tuple(chosen)
+
+
+def _further(found: Finished) -> dict[str, Any]:
+    """Fields of `Filters` that are rarely wanted."""
+    known, fields = found.outliers.known, dict[str, Any]()
+    if "anchor_class" in known:
+        fields["anchor_class"] = tuple(st.multiselect("Class of the anchor", found.classes, key="class", **_bound()))
+    if "guidance_scale" in known:
+        scales = sorted({float(scale) for scale in found.outliers.mix("guidance_scale")["guidance_scale"] if said(scale)})
+        if not set(state.value("scale") or ()) <= set(scales):
+            state.forget("scale")
+        fields["guidance_scale"] = tuple(st.multiselect("Guidance scale", scales, key="scale", **_bound()))
+    if "minority_score" in known:
         text = "How badly the diffusion model restores the embedding: high means rare."
-        rare = _between("Minority score", found.minority_scale, "minority", text)
-        st.button("Clear all filters", on_click=_clear, width="stretch")
-    filters = Filters(
-        id_confidence=between,
-        minority_score=rare,
-        anchor_class=tuple(classes),
-        ood_type=tuple(types),
-        guidance_scale=tuple(scales),
-        outlier_id=_among(found, verdicts, judged),
-    )
-    ranks = None
-    if sorted_by == "verdict":
-        sorted_by = "id_confidence"  # among equal verdicts
-        ranks = dict(zip(verdicts["outlier_id"].astype(int), verdicts["verdict"].map(VERDICTS.index), strict=True))
-    return Wish(filters, sorted_by, ranks, direction == "falling")
+        fields["minority_score"] = _between("Minority score", found.minority_scale, "minority", text)
+    if "nearest_cosine" in known:
+        text = "Cosine of its embedding and that of the nearest training image. Near 1: looks like a copy of a training image."
+        fields["nearest_cosine"] = _between("Likeness to a training image", found.cosine_scale, "likeness", text)
+    if not fields:
+        st.caption("Nothing more is known of these outliers.")
+    return fields
 
 
-def _bound() -> dict[str, object]:
+def _first_page() -> None:
+    state.turn_to(1)
+
+
+def _bound() -> dict[str, Any]:
     """In the URL, kept while other pages are looked at; another choice begins at its first page."""
-    return {"bind": "query-params", "persist_state": "session", "on_change": lambda: state.turn_to(1)}
+    return {"bind": "query-params", "persist_state": "session", "on_change": _first_page}
 
 
 def _between(label: str, scale: Scale, key: str, text: str) -> tuple[float, float] | None:
@@ -110,6 +155,6 @@ def _among(found: Finished, verdicts: pd.DataFrame, judged: list[str]) -> tuple[
 
 
 def _clear() -> None:
-    state.forget("confidence", "type", "verdict", "class", "scale", "minority")
+    state.forget("confidence", "type", "verdict", "source", "class", "scale", "minority", "likeness")
     state.select_ids(None)
     state.turn_to(1)

@@ -1,26 +1,27 @@
 """The form that starts a run."""
 
-from pathlib import Path
+import uuid
 
 import streamlit as st
 
 from app import state
+from app.asking import asked, outcome
+from app.components.again import again
+from app.opened import runs
+from app.parts.own_files import DATA, DETECTORS, OUTLIERS, own_data, own_detector, own_outliers
 from app.parts.settings_form import advanced_settings
-from app.uploads import kept_upload
 from app.workers import ensure_worker
-from badood.config import Config, load_config, preset_names
-from badood.core.errors import BadOODError
+from badood.config import Config, load_config, preset_names, validate
+from badood.core.errors import BadInput, BadOODError
 from badood.jobs import queue
-from badood.pipeline.runs import new_id
+from badood.pipeline.runs import check_name, new_id
 from badood.store import jobs, open_database
-
-_DATA = ("The preset's own", "A folder on this machine", "Upload a zip")
 
 
 def start_form() -> None:
-    """Draw it; a run that was asked for is handed in."""
+    """Draw it; a run that was asked for is looked through and handed in."""
     names = preset_names()
-    preset, data, name = st.columns(3)
+    preset, name = st.columns([1, 1])
     chosen = preset.selectbox(
         "Preset",
         names,
@@ -28,36 +29,43 @@ def start_form() -> None:
         key="preset",
         help="A whole set of settings. miniworld renders its own images and needs nothing else.",
     )
-    source = data.selectbox("Training images", _DATA, key="data source", help="In-distribution images, a folder for each class.")
-    called = name.text_input("Name", key="run name", placeholder="made from the settings", help="Letters, digits, '-', '_' and '.'.")
-    folder = _folder(source)
+    called = name.text_input(
+        "Name", key="run name", placeholder="made from the settings", help="Letters, digits, '-', '_' and '.'."
+    ).strip()
+    named = _named_well(called)
+    images, imported, detector = st.columns(3)
+    source = images.selectbox("Training images", DATA, key="data source", help="In-distribution images, a folder for each class.")
+    own = imported.selectbox(
+        "Outliers of my own", OUTLIERS, key="outlier source", help="Images that another generator made, beside the preset's."
+    )
+    text = "The classifier whose energy tells ID from OOD. Your own is tuned a little further with the outliers, or never trained at all."
+    mode = detector.selectbox("Detector", list(DETECTORS), format_func=DETECTORS.get, key="detector mode", help=text)
+    data, brought, weights = own_data(source), own_outliers(own), own_detector(mode)
     cfg = load_config(chosen)
-    overrides = _main_settings(cfg)
+    overrides = weights.overrides + _main_settings(cfg)
     with st.expander("Advanced settings"):
         overrides += advanced_settings(cfg)
-    if st.button(
-        "Start the run", type="primary", icon=":material/play_arrow:", key="start run", disabled=source != _DATA[0] and not folder
-    ):
+    button, said = st.columns([1, 3], vertical_alignment="center")
+    off = not named or any(part.lacking for part in (data, brought, weights))
+    if button.button("Start the run", type="primary", icon=":material/play_arrow:", key="start run", disabled=off):
         try:
-            _submit(load_config(chosen, overrides, folder, "folder" if folder else None), called.strip())
+            wanted = brought.into(load_config(chosen, overrides, data.path, data.dataset))
+            _ask(wanted, called)
         except BadOODError as error:
-            st.error(str(error), icon=":material/error:")
+            said.error(str(error), icon=":material/error:")
+    with said:
+        st.fragment(_checked)()
 
 
-def _folder(source: str) -> Path | None:
-    """Where own images lie; None = the preset's own, or none given yet."""
-    if source == _DATA[1]:
-        path = st.text_input("Folder", key="data folder", placeholder="/path/to/images", help="With a subfolder of images for each class.")
-        return Path(path).expanduser() if path.strip() else None
-    if source == _DATA[2]:
-        text = "A zip with a folder of images for each class. It stays on this machine, in the store."
-        archive = st.file_uploader("Zip of images", "zip", key="data archive", help=text)
-        if archive is not None:
-            try:
-                return kept_upload(archive)
-            except BadOODError as error:
-                st.error(str(error), icon=":material/error:")
-    return None
+def _named_well(name: str) -> bool:
+    """Whether a run can be called so; said at once where it cannot."""
+    try:
+        if name:
+            check_name(name)
+    except BadInput as error:
+        st.error(str(error), icon=":material/error:")
+        return False
+    return True
 
 
 def _main_settings(cfg: Config) -> list[str]:
@@ -70,7 +78,7 @@ def _main_settings(cfg: Config) -> list[str]:
         cfg.synthesise.count,
         step=100,
         key=f"{cfg.preset} count",
-        help="In all, spread evenly over scales and classes.",
+        help="Of the preset's generator, in all, spread evenly over scales and classes.",
     )
     pushed = scales.multiselect(
         "Guidance scales",
@@ -88,17 +96,51 @@ def _main_settings(cfg: Config) -> list[str]:
         step=1.0,
         format="%g",
         key=f"{cfg.preset} epochs",
-        help="Passes over the training images.",
+        help="Passes over the training images, from scratch.",
     )
     return [f"synthesise.count={number}", f"synthesise.scales=[{', '.join(pushed)}]", f"detector.epochs={budget}"]
 
 
-def _submit(cfg: Config, name: str) -> None:
+def _ask(cfg: Config, name: str) -> None:
+    """Have the companion look whether all that the run needs is there.
+
+    Raises:
+        BadInput: a finished run of that name has other settings.
+    """
     run_id = name or new_id(cfg)
+    before = next((run for run in runs() if run.id == run_id), None)
+    if before is not None and before.record["state"] == "done" and new_id(before.cfg) != new_id(cfg):
+        raise BadInput(f"Run {run_id} is finished and has other settings; choose another name, or delete that run first.")
+    # of its own, so that an answer of a while ago, when a file was missing, is not given again
+    state.put("handing in", {"config": cfg.model_dump(mode="json"), "name": run_id, "attempt": uuid.uuid4().hex})
+    state.forget("refused")
+
+
+def _checked() -> None:
+    """What the companion says of the run that is to be handed in; hands it in where nothing is missing."""
+    if state.value("refused"):
+        st.error(f"Not started. {state.value('refused')}", icon=":material/error:")
+    wish = state.value("handing in")
+    if wish is None:
+        return
+    answer = asked("preflight", state.visitor(), config=wish["config"], attempt=wish["attempt"])
+    if not answer.done():
+        st.caption(":material/hourglass_top: Looking whether all is there: weights, images, parameters.")
+        again(0.3, key="preflight again")
+        return
+    _, problem = outcome(answer)
+    state.forget("handing in")
+    if problem:
+        state.put("refused", problem)
+        st.rerun(scope="fragment")
+    _submit(wish["config"], wish["name"])
+
+
+def _submit(config: dict[str, object], run_id: str) -> None:
     if jobs.listed(open_database(), run_id=run_id, states=jobs.OPEN):
         st.info(f"Run {run_id} is under way already; equal settings are the same run.", icon=":material/info:")
         return
     ensure_worker()
-    queue.submit("run", {"config": cfg.model_dump(mode="json"), "name": run_id}, run_id)
+    queue.submit("run", {"config": validate(config).model_dump(mode="json"), "name": run_id}, run_id)
     state.put("started", run_id)
     st.rerun()

@@ -39,6 +39,14 @@ _STEPS = {
 
 def walked_steps(found: Finished) -> None:
     """Draw the controls and the four pictures. Called in a fragment, which is drawn again until they are painted."""
+    if not found.generated or not found.has("encoded"):
+        why = "were imported, not made" if not found.generated else "have no embeddings, because there was no encoder"
+        st.info(
+            f"Steps 1 to 4, in which an outlier is made from a training image, cannot be shown: the outliers of run **{found.run.id}** {why}. "
+            "Choose a run with a generator to see them. The steps below hold for outliers from anywhere.",
+            icon=":material/info:",
+        )
+        return
     row, start, scale = _controls(found)
     answer = asked("walk", state.visitor(), run=found.run.id, row=row, start=start, scale=scale)
     shown, problem = outcome(answer)

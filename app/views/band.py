@@ -12,10 +12,12 @@ from app.parts.export_menu import export_menu
 from app.parts.header import page_head
 from app.parts.job_status import job_status
 from app.parts.mix_bars import mix_bars
+from app.parts.source_filter import source_filter
 from app.state import Band
 from app.workers import ensure_worker
+from badood.explore.figures.style import source_colours
 from badood.explore.finished import Finished
-from badood.explore.queries import Filters
+from badood.explore.queries import Filters, said
 from badood.filter import OVERLAP_LIMIT
 from badood.jobs import queue
 
@@ -37,19 +39,41 @@ def _chooser(found: Finished) -> None:
     """All that moves with the band; the rest of the page stays as it is."""
     band = state.band(found)
     limits = band.limits(found)
-    filters = Filters(id_confidence=limits)
-    count = found.outliers.count(filters)
     _controls(found, band)
-    band_handles(found, band, limits)
+    only = _sources(found)
+    filters = Filters(id_confidence=limits, source=only)
+    count = found.outliers.count(filters)
+    band_handles(found, band, limits, only)
     _actions(found, band, filters, count)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _numbers(count, len(found.outliers), found.overlap(*limits))
-        _edges(found, limits)
+        _numbers(count, found.outliers.count(Filters(source=only)), found.overlap(*limits, only))
+        _edges(found, limits, only)
     with right:
-        preview(found, band, count)
-        mix_bars("Kept of each type", found.outliers.kept_mix("ood_type", filters))
-        mix_bars("Kept of each class", found.outliers.kept_mix("anchor_class", filters))
+        preview(found, band.filter(only), count)
+        _mixes(found, filters)
+
+
+def _sources(found: Finished) -> tuple[str, ...]:
+    """The sources that the band is taken of; none for all."""
+    if len(found.sources) < 2:
+        return ()
+    left, right = st.columns([4, 3], vertical_alignment="bottom")
+    only = source_filter(found, left, help="The band keeps outliers of these sources only, and Retrain trains on those. None chosen = all.")
+    right.toggle("A histogram for each source", True, key="by source", bind="query-params", persist_state="session")
+    return only
+
+
+def _mixes(found: Finished, filters: Filters) -> None:
+    """Of which sources, types and classes the kept ones are."""
+    if len(found.sources) > 1:
+        mix = found.outliers.kept_mix("source", filters)
+        mix_bars("Kept of each source", mix.set_index("source").loc[found.sources].reset_index(), tints=source_colours(found.sources))
+    mix_bars("Kept of each type", found.outliers.kept_mix("ood_type", filters))
+    for column, title in (("anchor_class", "Kept of each anchor's class"), ("class_name", "Kept of each class of their own")):
+        if column in found.outliers.known:
+            mix = found.outliers.kept_mix(column, filters)
+            mix_bars(title, mix[[said(name) for name in mix[column]]])
 
 
 def _controls(found: Finished, band: Band) -> None:
@@ -99,8 +123,8 @@ def _numbers(count: int, total: int, overlap: float) -> None:
         )
 
 
-def _edges(found: Finished, limits: tuple[float, float]) -> None:
-    rows = found.outliers.edges(*limits)
+def _edges(found: Finished, limits: tuple[float, float], only: tuple[str, ...]) -> None:
+    rows = found.outliers.edges(*limits, source=only)
     for edge, name, limit in (("lo", "lower", limits[0]), ("hi", "upper", limits[1])):
         st.markdown(f"**Around the {name} end, {limit:.4g}.** Pale ones are left out.")
         near = rows[rows["edge"] == edge]
@@ -109,10 +133,12 @@ def _edges(found: Finished, limits: tuple[float, float]) -> None:
 
 def _actions(found: Finished, band: Band, filters: Filters, count: int) -> None:
     retrain, export = st.columns([1, 3], vertical_alignment="center")
-    wish = "Trains the detector from scratch on what the band keeps and tests it. Minutes, in the background."
+    of = f" of {', '.join(filters.source)}" if filters.source else ""
+    wish = f"Trains the detector{' from scratch' * (found.run.cfg.detector.mode == 'scratch')} on what the band keeps{of} and tests it. "
+    wish += "Minutes, in the background."
     if retrain.button("Retrain on this band", type="primary", icon=":material/model_training:", disabled=not count, help=wish):
         ensure_worker()
-        queue.submit("retrain", {"run": found.run.id, "filter": band.filter()}, found.run.id)
+        queue.submit("retrain", {"run": found.run.id, "filter": band.filter(filters.source)}, found.run.id)
         st.rerun()
     with export:
         export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="band")

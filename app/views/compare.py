@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from app.opened import opened, runs
+from app.opened import is_scored, opened, runs
 from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
@@ -31,12 +31,15 @@ class Entry(NamedTuple):
 def page() -> None:
     found = page_head("Compare", "Two or more trained detectors side by side: of one run with different bands, or of different runs.")
     entries = {entry.label: entry for entry in _entries()}
-    own = [label for label, entry in entries.items() if entry.run == found.run.id]
+    own = {entry.filter: label for label, entry in entries.items() if entry.run == found.run.id}
     if not own:
         st.info("No detector has been tested yet. Finish the run first.", icon=":material/info:")
         return
+    best = found.chosen
+    names = list(own)
+    shown = dict.fromkeys(own[name] for name in (names[0], *([best.name] if best else []), names[-1]))
     meaning = "The first one is the baseline: differences are taken from it."
-    labels = st.multiselect("Detectors", list(entries), default=dict.fromkeys([own[0], own[-1]]), key="compare entries", help=meaning)
+    labels = st.multiselect("Detectors", list(entries), default=shown, key="compare entries", help=meaning)
     chosen = [entries[label] for label in labels]
     if len(chosen) < 2:
         st.info("Choose at least two detectors.", icon=":material/info:")
@@ -52,8 +55,7 @@ def page() -> None:
 
 def _entries() -> list[Entry]:
     """Every detector that was tested."""
-    rows = ((run.id, name, row) for run in runs() for name, row in run.record["metrics"].items())
-    return [Entry(run, name) for run, name, row in rows if "empty" not in row]
+    return [Entry(run.id, name) for run in runs() if is_scored(run) for name, row in run.rows.items() if not row.empty]
 
 
 def _metrics(chosen: list[Entry]) -> None:
@@ -64,6 +66,11 @@ def _metrics(chosen: list[Entry]) -> None:
     table = pd.concat(rows, ignore_index=True).drop(columns="filter")
     table.insert(0, "detector", table.pop("detector"))
     metric_table(table, baseline=chosen[0].label, name="detector", key="compare metrics")
+    best = {run: row.name for run in dict.fromkeys(entry.run for entry in chosen) if (row := opened(run).chosen)}
+    told = ", ".join(f"“{Entry(run, name).label}”" for run, name in best.items())
+    st.caption(
+        f"Chosen on validation images: {told or 'none, for no detector could be calibrated'}. The figures are of test images and only report."
+    )
     st.plotly_chart(
         figures.filter_table(table.rename(columns={"detector": "filter"}), baseline=chosen[0].label), key="compare dots", config=_PLOT
     )

@@ -7,12 +7,20 @@ from app.mapping import METHODS, placed
 from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
+from app.parts.source_filter import source_filter
 from badood.explore import figures
 from badood.explore.embedding_map import inside
 from badood.explore.finished import Finished
-from badood.explore.queries import Filters
+from badood.explore.queries import Filters, origin
 
-_COLOURS = {"id_confidence": "id_confidence", "ood_type": "type", "anchor_class": "class of the anchor", "minority_score": "minority score"}
+_COLOURS = {
+    "id_confidence": "id_confidence",
+    "source": "source",
+    "ood_type": "type",
+    "anchor_class": "class of the anchor",
+    "minority_score": "minority score",
+    "nearest_cosine": "likeness to a training image",
+}
 _SHOWN = 48
 
 
@@ -21,12 +29,30 @@ def page() -> None:
         "Map",
         "Every dot is an outlier, every ring a training image. What the encoder finds alike lies close together. "
         "Draw a loop around dots to look at them.",
+        early=True,
     )
+    if not found.has("described"):
+        _no_map(found)
+        return
     st.fragment(_map)(found)
 
 
+def _no_map(found: Finished) -> None:
+    cfg = found.run.cfg
+    st.info(
+        f"Run **{found.run.id}** has no map: its outliers {'were imported and ' * (not found.generated)}have no embeddings, because there was "
+        f"no encoder. Its weights were looked for at `{cfg.encoder.weights or f'{cfg.weights}/encoder.safetensors'}`. With an encoder "
+        "(`python -m badood train encoder`, or the setting encoder.weights) every source of outliers is embedded.",
+        icon=":material/scatter_plot:",
+    )
+
+
 def _map(found: Finished) -> None:
-    left, right = st.columns(2)
+    left, right = st.columns([2, 3])
+    several = len(found.sources) > 1
+    colours = [name for name in _COLOURS if name in found.outliers.known and (name != "source" or several)]
+    if state.value("map colour", colours[0] if colours else None) not in colours:
+        state.forget("map colour")  # left over from another run
     method = left.segmented_control(
         "Map by",
         list(METHODS),
@@ -36,16 +62,17 @@ def _map(found: Finished) -> None:
         key="map method",
         help="PCA is a flat shadow of the embeddings, at once. t-SNE and UMAP keep neighbours together and take longer.",
     )
-    colour = right.segmented_control(
-        "Colour by", list(_COLOURS), default="id_confidence", format_func=_COLOURS.get, required=True, key="map colour"
-    )
+    colour = right.segmented_control("Colour by", colours, default=colours[0], format_func=_COLOURS.get, required=True, key="map colour")
+    only = source_filter(found)
     answer = placed(found, method)
     if not answer.done():
         st.info("Making the map. The page stays usable.", icon=":material/hourglass_top:")
         st.fragment(_wait, run_every=0.5)(found, method)
         return
     points = answer.result()
-    total = len(found.outliers)
+    if only:
+        points = points[(points["kind"] == "ID") | points["source"].isin(only)]
+    total = found.outliers.count(Filters(source=only))
     figure = figures.embedding_map(points, colour)
     key = f"map {found.run.id} {method} {colour}"
     drawn = st.plotly_chart(
@@ -82,7 +109,8 @@ def _selected(found: Finished, points, selection) -> None:  # type: ignore[no-un
         state.open_in_grid(ids)
     with export:
         export_menu(found, lambda: found.outliers.ids(filters), len(ids), key="map")
-    rows = found.outliers.page(filters, limit=_SHOWN)
-    strip(outlier(found, row, caption=row.clip_label) for row in rows.itertuples())
+    by = "id_confidence" if found.scored else "outlier_id"
+    rows = found.outliers.page(filters, sort=by, limit=_SHOWN)
+    strip(outlier(found, row, caption=getattr(row, "clip_label", origin(row))) for row in rows.itertuples())
     if len(ids) > _SHOWN:
-        st.caption(f"The {_SHOWN} with the lowest id_confidence are shown; the grid shows all.")
+        st.caption(f"The {_SHOWN} with the lowest {by if found.scored else 'numbers'} are shown; the grid shows all.")

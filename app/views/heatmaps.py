@@ -29,6 +29,9 @@ def page() -> None:
     chosen = st.multiselect("Detectors", names, default=names[:1], key="heatmap detectors", help=meaning)
     if not chosen:
         st.info("Choose a detector.", icon=":material/info:")
+    if not found.has("grid"):
+        st.info("This run has no shift grid (setting data.grid), so no test image has a known shift.", icon=":material/info:")
+        return
     with st.container(key="heatmaps"):
         for name in chosen:
             st.fragment(_heatmaps)(found, name)

@@ -6,12 +6,13 @@ from app import state
 from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
+from app.parts.source_filter import source_filter
 from badood.explore import figures
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
 
 _MEANING = {
-    "OOD-I": "Still looks like the class it came from: a covariate shift, such as another style.",
+    "OOD-I": "Still looks like the class it came from, or, without an anchor, like a known class: a covariate shift, such as another style.",
     "OOD-II": "Looks like another class: a semantic shift.",
     "OOD-III": "Nothing recognisable: no class reaches tau.",
 }
@@ -28,6 +29,7 @@ def page() -> None:
 def _types(found: Finished) -> None:
     band = state.band(found)
     limits = band.limits(found)
+    only = source_filter(found)
     left, right = st.columns([2, 3], gap="large")
     with left:
         tau = st.slider(
@@ -41,7 +43,7 @@ def _types(found: Finished) -> None:
             help=f"The run chose {found.tau:.3f}: then {100 * found.run.cfg.clip.recognised:.0f} % of held-out ID images are recognised.",
         )
         st.caption(f"Band {limits[0]:.4g} to {limits[1]:.4g} in id_confidence, as set on the page Band.")
-        table = found.type_table_at(tau, limits)
+        table = found.type_table_at(tau, limits, only)
         st.dataframe(
             table.drop(columns="removed").assign(before_share=100 * table["before_share"], after_share=100 * table["after_share"]),
             hide_index=True,
@@ -53,16 +55,31 @@ def _types(found: Finished) -> None:
                 "after_share": st.column_config.NumberColumn("of the band", format="%.1f %%"),
             },
         )
-        filters = Filters(id_confidence=limits)
+        filters = Filters(id_confidence=limits, source=only)
         export_menu(found, lambda: found.outliers.ids(filters), found.outliers.count(filters), band=limits, key="types")
     right.plotly_chart(figures.ood_types(table), key="ood types", config={"displaylogo": False})
-    _examples(found, tau, limits)
+    if len(found.sources) > 1:
+        _by_source(found, tau, limits)
+    _examples(found, tau, limits, only)
 
 
-def _examples(found: Finished, tau: float, limits: tuple[float, float]) -> None:
+def _by_source(found: Finished, tau: float, limits: tuple[float, float]) -> None:
+    """The types of every source, all of it and inside the band."""
+    st.markdown("**By source**")
+    table = found.types_by_source(tau, limits)
+    shares = [name for name in table if name not in ("source", "outliers", "inside")]
+    formats = {name: st.column_config.NumberColumn(name.replace(" inside", " of the band"), format="%.1f %%") for name in shares}
+    counts = {
+        name: st.column_config.NumberColumn(label, format="localized") for name, label in (("outliers", "all"), ("inside", "in the band"))
+    }
+    shown = table.assign(**{name: 100 * table[name] for name in shares})
+    st.dataframe(shown, hide_index=True, column_config=counts | formats, key="types by source")
+
+
+def _examples(found: Finished, tau: float, limits: tuple[float, float], only: tuple[str, ...]) -> None:
     inside = st.toggle("Examples from the band only", key="types inside")
     st.caption("In the corner id_confidence, below what CLIP sees and how sure it is.")
-    for name, rows in found.type_examples(tau, limits if inside else (0.0, 1.0)).items():
+    for name, rows in found.type_examples(tau, limits if inside else (0.0, 1.0), source=only).items():
         st.markdown(f"**{name}.** {_MEANING[name]}")
         strip(
             (outlier(found, row, caption=f"{row.clip_label} {100 * row.clip_prob:.1f} %") for row in rows.itertuples()),

@@ -1,6 +1,6 @@
 """The grid: look through the outliers and judge them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -15,9 +15,9 @@ from app.parts.header import page_head
 from app.parts.outlier_detail import outlier_detail
 from app.parts.outlier_filters import Wish, outlier_filters
 from app.server import id_url, outlier_url, read_ahead
-from badood.explore.figures.style import TYPE_COLOURS, mark_text
+from badood.explore.figures.style import TYPE_COLOURS, mark_text, source_colours
 from badood.explore.finished import Finished
-from badood.explore.queries import Filters
+from badood.explore.queries import Filters, origin, said
 from badood.store import open_database
 from badood.store import verdicts as judging
 
@@ -28,8 +28,9 @@ _DONE = {"keep": "Kept", "reject": "Rejected", "unsure": "Marked unsure:"}
 def page() -> None:
     found = page_head(
         "Outliers",
-        "Every image was made from a training image. The number is its id_confidence: high ones look like known images and may harm the "
-        "detector. Click to pick, double-click for details, or use the keys.",
+        "Images that are meant to lie outside of the known classes. The number is id_confidence: high ones look like known images and may "
+        "harm the detector. Click to pick, double-click for details, or use the keys.",
+        early=True,
     )
     st.fragment(_outliers, key="outliers")(found)
 
@@ -50,7 +51,7 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
     last = ceil(count / _PAGE)
     page = min(state.page(), last)
     state.turn_to(page)
-    with_anchors = st.toggle("Show anchors", key="anchors", bind="query-params", persist_state="session")
+    with_anchors, tints = _looks(found)
     # the neighbours come along, so that they are there before anyone turns to them
     first = max(1, page - 1)
     rows = found.outliers.page(
@@ -62,12 +63,12 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
         limit=(page + 2 - first) * _PAGE,
     )
     read_ahead(found, rows["outlier_id"].tolist())
-    tiles = _tiles(found, rows, verdicts, anchors=with_anchors)
+    tiles = _tiles(found, rows, verdicts, tints, anchors=with_anchors)
     gallery(
         {number: tiles[(number - first) * _PAGE : (number - first + 1) * _PAGE] for number in range(first, min(page + 1, last) + 1)},
         page=page,
         last=last,
-        kinds=TYPE_COLOURS,
+        kinds=tints,
         undoable=state.who() in set(verdicts["who"]),
         key="gallery",
         judged=lambda ids, verdict: _from_grid(_judge, found, ids, verdict),
@@ -80,17 +81,42 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
         outlier_detail(found, opened)
 
 
-def _tiles(found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, *, anchors: bool) -> list[Tile]:
+def _looks(found: Finished) -> tuple[bool, Mapping[str, str]]:
+    """Whether anchors are shown, and the colours of the borders: of types or of sources."""
+    left, right = st.columns(2, vertical_alignment="center")
+    anchors = "anchor_row" in found.outliers.known and left.toggle(
+        "Show anchors", key="anchors", bind="query-params", persist_state="session"
+    )
+    by = {"type": TYPE_COLOURS} if found.scored else {}
+    if len(found.sources) > 1:
+        by["source"] = source_colours(found.sources)
+    if len(by) < 2:
+        return anchors, next(iter(by.values()), {})
+    shown = right.segmented_control(
+        "Colour of the border",
+        list(by),
+        default="type",
+        format_func=lambda name: f"Border: {name}",
+        required=True,
+        key="border",
+        bind="query-params",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    return anchors, by[shown]
+
+
+def _tiles(found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, tints: Mapping[str, str], *, anchors: bool) -> list[Tile]:
     given = dict(zip(verdicts["outlier_id"], verdicts["verdict"], strict=True))
     return [
         Tile(
             id=int(row.outlier_id),
             url=outlier_url(found, int(row.outlier_id)),
-            anchor=id_url(found, int(row.anchor_row)) if anchors else None,
-            mark=mark_text(row.id_confidence),
-            caption=f"{row.anchor_class} · {row.guidance_scale:g}",
-            kind=row.ood_type,
-            colour=TYPE_COLOURS[row.ood_type],
+            anchor=id_url(found, int(row.anchor_row)) if anchors and row.anchor_row >= 0 else None,
+            mark=mark_text(getattr(row, "id_confidence", None)),
+            caption=origin(row),
+            kind=", ".join(str(value) for value in (getattr(row, "ood_type", None), row.source) if said(value)),
+            colour=tints.get(row.source) or tints.get(getattr(row, "ood_type", ""), "transparent"),
             verdict=given.get(row.outlier_id, ""),
         )
         for row in rows.itertuples()

@@ -5,7 +5,7 @@ import datetime
 import streamlit as st
 
 from app import state
-from app.opened import opened, runs
+from app.opened import is_ready, opened, runs
 from app.parts.job_status import job_status
 from app.parts.start_form import start_form
 from app.workers import ensure_worker
@@ -38,7 +38,10 @@ def page() -> None:
                 _resume(job)
     for run in found[:_SHOWN]:
         with st.container(border=True, key=f"run {run.id}"):
-            _card(run, newest.get(run.id))
+            try:
+                _card(run, newest.get(run.id))
+            except BadInput:  # deleted in another window since the runs were listed
+                st.caption(f"Run {run.id} cannot be read any more.")
     if len(found) > _SHOWN:
         st.caption(f"The newest {_SHOWN} of {len(found)} runs are shown; `python -m badood runs list` shows all.")
 
@@ -56,10 +59,7 @@ def _head(name: str, facts: str, at: datetime.datetime, shown: str) -> None:
 
 
 def _card(run: Run, job: Job | None) -> None:
-    try:
-        record = run.record
-    except BadInput:  # deleted in another window since the runs were listed
-        return
+    record = run.record
     is_open = job is not None and job.state in jobs.OPEN
     shown = job.state if job is not None and (is_open or record["state"] != "done") else record["state"]
     about, figures, actions = st.columns([3, 4, 1.7], vertical_alignment="center", gap="medium")
@@ -72,12 +72,8 @@ def _card(run: Run, job: Job | None) -> None:
     with figures:
         _figures(run)
     with actions:
-        _actions(run, job, is_open=is_open, ready="outliers" in record, shown=shown)
-    if record.get("advice"):
-        st.warning(record["advice"], icon=":material/lightbulb:")
-    if left_out := record.get("skipped"):
-        with st.expander(f"Images that could not be read and were left out: {len(left_out):,}"):
-            st.dataframe(left_out, hide_index=True)
+        _actions(run, job, is_open=is_open, ready=is_ready(run), shown=shown)
+    _notices(run)
     if record["state"] != "done":
         st.fragment(_stages, run_every=1.0 if record["state"] == "running" else None)(run)
     if is_open or (job is not None and record["state"] != "done"):
@@ -86,6 +82,25 @@ def _card(run: Run, job: Job | None) -> None:
         st.warning(f"The run failed: {record.get('error') or 'no reason was given'}", icon=":material/warning:")
     elif record["state"] in ("running", "interrupted"):
         st.caption("Started in a terminal. It is running there, or was cut off: the same command continues it.")
+
+
+def _notices(run: Run) -> None:
+    """What the run has to say, and what it left out, counted by kind."""
+    found = Finished(run)
+    if advice := run.record.get("advice"):
+        st.warning(advice, icon=":material/lightbulb:")
+    best = found.chosen
+    if best is not None and best.warning:
+        st.caption(f":material/warning: {best.name}: {best.warning}")
+    for row in run.rows.values():
+        if row.empty or row.uncalibrated:
+            st.caption(f":material/info: {row.name}: {row.empty or row.uncalibrated}")
+    left_out = found.left_out
+    if len(left_out):
+        with st.expander(f"Images and files that were left out: {left_out['count'].sum():,}"):
+            names = {"set": "of", "kind": "why", "reason": "the first, in full", "path": "the first"}
+            count = st.column_config.NumberColumn("how many", format="localized")
+            st.dataframe(left_out, hide_index=True, column_config=names | {"count": count}, key=f"left out {run.id}")
 
 
 def _stages(run: Run) -> None:
@@ -98,24 +113,31 @@ def _stages(run: Run) -> None:
 
 
 def _figures(run: Run) -> None:
-    try:
-        found = opened(run.id)
-    except BadInput:  # deleted in another window
-        return
-    table = Finished(run).filters()
-    if "outliers" not in run.record:
+    if not is_ready(run):
         st.caption("No outliers yet.")
         return
+    found = opened(run.id)
     count, fpr, auroc = st.columns(3)
-    count.metric("Outliers", f"{len(found.outliers):,}")
-    if table.empty:
+    several = found.outliers.mix("source")
+    text = ", ".join(f"{row.count:,} of {row.source}" for row in several.itertuples(index=False))
+    count.metric("Outliers", f"{len(found.outliers):,}", help=text)
+    if not found.scored:
+        fpr.caption("No detector yet; the outliers can be looked at.")
         return
-    best, first = table.loc[table["fpr95"].idxmin()], table[table["filter"] == "all"]
-    name = best["filter"]
+    best, first = found.chosen, run.rows.get("all")
+    if best is None:
+        if any(not row.empty for row in run.rows.values()):
+            fpr.caption("No detector could be calibrated, so none is chosen.")
+        return
     for place, metric, label, good in ((fpr, "fpr95", "FPR95", "inverse"), (auroc, "auroc", "AUROC", "normal")):
-        change = f"{100 * (best[metric] - first[metric].iloc[0]):+.1f} points" if len(first) and name != "all" else None
-        text = f"Of the best filter, {name}; mean over the OOD sets. Below: the difference to keeping all outliers, in percentage points."
-        place.metric(f"{label}, {name}", f"{100 * best[metric]:.1f} %", change, delta_color=good, help=text)
+        value = getattr(best, metric)
+        differs = first is not None and not first.empty and best.name != "all"
+        change = f"{100 * (value - getattr(first, metric)):+.1f} points" if differs else None
+        text = f"Of {best.name}, the filter chosen on validation images; on test images, mean over the OOD sets. "
+        text += "Below: the difference to keeping all outliers, in percentage points."
+        place.metric(f"{label}, {best.name}", f"{100 * value:.1f} %", change, delta_color=good, help=text)
+    chances = len([row for row in run.rows.values() if not row.empty])
+    st.caption(f"{best.name}: chosen on validation images among {chances} filters. The figures are of test images.")
 
 
 def _actions(run: Run, job: Job | None, *, is_open: bool, ready: bool, shown: str) -> None:
@@ -146,4 +168,4 @@ def _confirm(run: Run) -> None:
 
 def _delete(run: Run) -> None:
     delete_run(run.id)
-    state.forget("run", "run choice")
+    state.forget_run()

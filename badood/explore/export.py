@@ -107,9 +107,8 @@ def export_parquet(outliers: Outliers, out: Path, ids: Sequence[int] | None = No
     _check(outliers, ids)
     wanted = None if ids is None else pa.array([int(i) for i in ids], pa.int64())
     if outliers.plain is not None and outliers.pixels is not None:
-        rows = np.flatnonzero(
-            np.ones(len(outliers.plain), bool) if ids is None else np.isin(outliers.plain["outlier_id"].to_numpy(), wanted)
-        )
+        numbers = outliers.plain["outlier_id"].to_numpy()
+        rows = np.flatnonzero(np.isin(numbers, numbers if ids is None else list(ids)))
         with atomic_file(out) as part:
             write_outliers(part, outliers.plain.take(pa.array(rows)), outliers.pixels.take(rows))
         return out

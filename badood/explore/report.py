@@ -70,12 +70,12 @@ def write_report(found: Finished, out: Path, band: tuple[float, float] | None = 
 
 def _notices(found: Finished) -> list[str]:
     """What the run itself said to its user: advice, and what it left out, counted by reason."""
-    advice = found.run.record.get("advice")
+    advice = str(found.run.record.get("advice") or "")
     left_out = [
         f"Left out of {row.set}: {row.count:,} ({row.kind}), such as {row.path}: {row.reason}"
         for row in found.left_out.itertuples(index=False)
     ]
-    return [advice] * bool(advice) + left_out
+    return [*([advice] if advice else []), *left_out]
 
 
 def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
@@ -124,7 +124,7 @@ def _by_source(found: Finished, band: tuple[float, float]) -> list[Section]:
     if len(found.sources) < 2:
         return []
     table = found.types_by_source(found.tau, band)
-    shares = [name for name in table if name not in ("source", "outliers", "inside")]
+    shares = [str(name) for name in table if name not in ("source", "outliers", "inside")]
     shown = table.assign(**{name: [f"{100 * value:.1f} %" for value in table[name]] for name in shares})
     text = "Outliers of each source and their types; “inside” is what the band keeps."
     return [Section("Sources", text, table=shown)]

@@ -1,19 +1,14 @@
 """What the companion process answers, and its loop: `python -m badood.jobs.answers`, started by `jobs.companion`."""
 
-import base64
 import json
 import traceback
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TextIO
 
-import numpy as np
-
-from badood.config import Filter
+from badood.config import Filter, validate
 from badood.core.errors import BadInput, one_line
 from badood.core.processes import lines
-from badood.core.rows import Rows
-from badood.data.images import png
 from badood.detect.scorers import scorer
 from badood.evaluate.clip import zero_shot
 from badood.filter import select
@@ -22,6 +17,7 @@ from badood.pipeline.artefacts import Evaluated, Outliers, Trained, Typed
 from badood.pipeline.engines import Local
 from badood.pipeline.models import Models
 from badood.pipeline.opened import chosen_row, recorded
+from badood.pipeline.preflight import preflight
 from badood.pipeline.recorded import recorded_outliers
 from badood.pipeline.results import Results
 from badood.pipeline.runs import Run, open_run
@@ -90,19 +86,14 @@ def _models(run: str) -> Models:
     return Models(open_run(run).cfg)
 
 
-def id_image(run: str, numbers: list[int]) -> str:
-    """An ID training image by its row, as base64 of a PNG."""
-    return _encoded(_opened(run)[1].sets.train.pixels, numbers[0])
+def check(config: dict[str, Any], attempt: str = "") -> str:
+    """Look up what a run of these settings would need, before it is handed in; an error says what is missing.
 
-
-def grid_image(run: str, numbers: list[int]) -> str:
-    """An image of the shift grid by semantic level, covariate level and number in the cell, as base64 of a PNG."""
-    grid = _opened(run)[1].sets.grid
-    if grid is None:
-        raise BadInput(f"run {run} has no shift grid; name one in data.grid.")
-    semantic, covariate, number = numbers
-    cell = np.flatnonzero((grid.levels["semantic"] == semantic) & (grid.levels["covariate"] == covariate))
-    return _encoded(grid.pixels, int(cell[number % len(cell)]))
+    Args:
+        config: resolved settings. attempt: tells this question from an earlier one of the same settings, whose answer may be out of date.
+    """
+    preflight(validate(config))
+    return "ready"
 
 
 def scorers() -> list[str]:
@@ -123,18 +114,13 @@ def shift(run: str, detector: str, name: str) -> list[dict[str, Any]]:
     return list(json.loads(table.to_json(orient="records", double_precision=15)))
 
 
-def _encoded(pixels: Rows, row: int) -> str:
-    return base64.b64encode(png(pixels.array([row])[0])).decode()
-
-
 ANSWERS: dict[str, Callable[..., Any]] = {
     "ping": ping,
     "preview": preview,
     "suggest": suggest,
     "walk": walk,
     "recognised": recognised,
-    "id_image": id_image,
-    "grid_image": grid_image,
+    "preflight": check,
     "scorers": scorers,
     "shift": shift,
 }

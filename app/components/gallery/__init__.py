@@ -18,7 +18,7 @@ class Tile:
 
     Attributes:
         id: outlier_id. url: of its image. anchor: address of its anchor's image, shown under it; none = not shown.
-        mark: text of the upper right corner. caption: under the image. kind: OOD type. colour: of the border.
+        mark: text of the upper right corner, or "". caption: under the image. kind: OOD type and source. colour: of the border.
         verdict: keep, reject, unsure or "".
     """
 
@@ -49,7 +49,7 @@ def gallery(
 
     Args:
         pages: tiles by number of the page, from 1: those of `page` and of its neighbours, so that a turn to these is drawn at once.
-        page: which one to show. last: number of the last page. kinds: colour by OOD type, for the legend.
+        page: which one to show. last: number of the last page. kinds: colours of the borders by name, for the legend.
         undoable: whether there is a verdict to take back.
         judged: told of outliers and their verdict. undone: told that the newest verdict is taken back.
         turned: told the number of the page to go to. opened: told of the outlier to show in full.

@@ -19,14 +19,14 @@ function picture(url, alt) {
 
 function drawTile(tile) {
   const button = element("button", "tile");
-  const label = `Outlier ${tile.id}: ${tile.caption}, id_confidence ${tile.mark}, ${tile.kind}`;
+  const label = [`Outlier ${tile.id}: ${tile.caption}`, tile.mark && `id_confidence ${tile.mark}`, tile.kind].filter(Boolean).join(", ");
   button.dataset.id = tile.id;
   button.title = label;
   button.setAttribute("role", "option");
   button.setAttribute("aria-label", label);
   button.style.setProperty("--edge", tile.colour);
   const frame = element("span", "frame");
-  frame.append(picture(tile.url, label), element("span", "mark", tile.mark), element("span", "verdict"));
+  frame.append(picture(tile.url, label), ...(tile.mark ? [element("span", "mark", tile.mark)] : []), element("span", "verdict"));
   button.append(frame);
   if (tile.anchor) {
     const anchor = element("img", "anchor");
