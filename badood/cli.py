@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +26,9 @@ app = typer.Typer(
     help="Bad-OOD: synthesise outliers, find the harmful ones, retrain.",
 )
 runs_app = typer.Typer(no_args_is_help=True, help="List, show and delete runs.")
+detector_app = typer.Typer(no_args_is_help=True, help="Detectors that somebody else trained.")
 app.add_typer(runs_app, name="runs")
+app.add_typer(detector_app, name="detector")
 
 out = Console()
 err = Console(stderr=True, highlight=False)
@@ -40,6 +43,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print machine-readable resul
 OutlierPaths = Annotated[
     list[Path] | None,
     typer.Option("--outliers", help="Outliers that something else made: a folder, parquet, tar, .npy or .npz. Repeatable."),
+]
+DetectorWeights = Annotated[
+    str | None,
+    typer.Option("--detector", help="Weights that somebody else trained: a file, or timm:NAME, hf_hub:OWNER/NAME, torchvision:NAME."),
 ]
 WhichFilter = Annotated[
     str | None, typer.Option("--filter", help="Row of the filter table whose detector answers; none = the one that validation data choose.")
@@ -72,6 +79,7 @@ def run(
     preset: Preset = "miniworld",
     data: DataFolder = None,
     dataset: DataSet = None,
+    detector: DetectorWeights = None,
     outliers: OutlierPaths = None,
     only_imported: Annotated[
         bool, typer.Option("--only-imported", help="Leave the preset's generator out: its encoder, RDM and MAGE are then not needed.")
@@ -83,7 +91,8 @@ def run(
     """The whole method: encode, make or import outliers, detect, calibrate, filter, retrain, evaluate."""
     from badood.pipeline.path import run as run_path
 
-    cfg = with_outliers(load_config(preset, settings or [], data, dataset), outliers or [], only=only_imported)
+    settings = [*given_detector(detector, "tuned"), *(settings or [])]
+    cfg = with_outliers(load_config(preset, settings, data, dataset), outliers or [], only=only_imported)
     progress = _terminal()
     try:
         finished = run_path(cfg, name, progress)
@@ -105,8 +114,9 @@ def audit(
     outliers: Annotated[
         list[Path], typer.Argument(help="What holds the outliers: a folder, parquet, tar, .npy or .npz. Several may be given.")
     ],
-    preset: Annotated[str | None, typer.Option(help="Preset that has a detector: detector.weights.")] = None,
-    run: Annotated[str | None, typer.Option(help="Run whose first detector judges, in the place of a preset.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset whose images calibrate the detector that --detector names.")] = None,
+    detector: DetectorWeights = None,
+    run: Annotated[str | None, typer.Option(help="Run whose first detector and images are taken, in the place of a preset.")] = None,
     data: DataFolder = None,
     dataset: DataSet = None,
     settings: Set = None,
@@ -118,11 +128,12 @@ def audit(
     from badood.pipeline.audit import audit as audit_path
 
     if (preset is None) == (run is None):
-        raise BadConfig("audit needs one detector: give --preset with --set detector.weights=FILE, or --run RUN.")
+        raise BadConfig("audit needs one detector: give --preset with --detector FILE_OR_NAME, or --run RUN.")
     progress = _terminal()
     try:
         if run is None:
-            finished = audit_path(outliers, load_config(preset or "", settings or [], data, dataset), name, progress)
+            settings = [*given_detector(detector, "as-is"), *(settings or [])]
+            finished = audit_path(outliers, load_config(preset or "", settings, data, dataset), name, progress)
         else:
             finished = audit_path(outliers, run, name, progress)
     finally:
@@ -323,6 +334,32 @@ def worker(
     work(at_once)
 
 
+@detector_app.command("check")
+def check_command(
+    detector: Annotated[
+        str, typer.Argument(metavar="FILE_OR_NAME", help="A weights file, or timm:NAME, hf_hub:OWNER/NAME, torchvision:NAME.")
+    ],
+    data: Annotated[Path, typer.Option("--data", help="ID test images with classes: folder or parquet file.")],
+    dataset: DataSet = None,
+    ood: Annotated[list[Path] | None, typer.Option("--ood", help="Folder or parquet file of OOD images. Repeatable.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Field of detector, such as image_size=32. Repeatable.")] = None,
+    json: Json = False,
+) -> None:
+    """What a classifier of your own is: family, classes, normalisation, ID accuracy, and how well its plain energy tells OOD from ID."""
+    from badood.benchmark.detector_check import check_detector
+    from badood.config import Source, parsed_overrides
+    from badood.data.anywhere import source_of
+    from badood.data.splits import load
+    from badood.pipeline.ask import named_sources
+
+    id_source = source_of(data, holdout=0)
+    if dataset is not None:
+        id_source = Source(dataset=dataset, path=str(data.resolve()), split="test")
+    sets = {name: load(source, None) for name, source in named_sources(ood or []).items()}
+    found = check_detector(detector, load(id_source, None), sets, **parsed_overrides(settings or []))
+    print(as_json(asdict(found)) if json else found.text())
+
+
 @app.command()
 def experiment(
     preset: Preset = "miniworld",
@@ -377,7 +414,6 @@ def conformance(
     json: Json = False,
 ) -> None:
     """Compare this machine's arithmetic with tensors recorded from the original implementations."""
-    from dataclasses import asdict
     from math import isfinite
 
     from badood.benchmark.conformance import run_conformance
@@ -424,6 +460,15 @@ def bench(
     if save:
         speed.write(result)
     print(as_json(result) if json else speed.markdown(result))
+
+
+def given_detector(weights: str | None, mode: str) -> list[str]:
+    """Overrides of the settings for given weights, whose network is found out from the file; further ones may say otherwise."""
+    if weights is None:
+        return []
+    path = Path(weights).expanduser()
+    place = str(path.resolve()) if path.exists() else weights
+    return [f"detector.weights={as_json(place)}", f"detector.mode={mode}", "detector.backbone=auto", "detector.backbone_params={}"]
 
 
 def with_outliers(cfg: Config, paths: list[Path], *, only: bool = False) -> Config:

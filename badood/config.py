@@ -140,6 +140,12 @@ class Synthesise(Settings):
     seed: int = Field(0, ge=0, description="With the outlier id it decides every draw.")
 
 
+class Fit(Settings):
+    """The check whether the models fit ID images that they were not made for, before anything is made with them."""
+
+    accept: bool = Field(False, description="Go on with models that do not fit the ID images, or fit them clearly worse than others do.")
+
+
 class Outliers(Settings):
     """Where outliers come from. A run has one source or several; every one writes the same table."""
 
@@ -321,6 +327,7 @@ class Config(Settings):
     data: Data
     encoder: Encoder
     rdm: RDM
+    fit: Fit = Field(default_factory=Fit)
     outliers: list[Outliers] = Field(
         [Outliers(name="minority")],
         min_length=1,
@@ -444,6 +451,18 @@ def _allowed(item: Any) -> str:
         annotation = model.model_fields[name].annotation if isinstance(name, str) and name in getattr(model, "model_fields", {}) else None
         model = annotation if isinstance(annotation, type) and issubclass(annotation, Settings) else model
     return f"unknown field; allowed here: {', '.join(model.model_fields)}"
+
+
+def parsed_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Fields of one section as "field=value", the value as YAML.
+
+    Raises:
+        BadConfig: one has no "=", or its value is not YAML.
+    """
+    content: dict[str, Any] = {}
+    for override in overrides:
+        _override(content, override)
+    return content
 
 
 def _override(content: dict[str, Any], override: str) -> None:

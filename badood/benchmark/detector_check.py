@@ -52,6 +52,20 @@ class DetectorCheck:
     ood: dict[str, dict[str, float]]
     told: tuple[str, ...]
 
+    def text(self) -> str:
+        """For people, a fact a line."""
+        mean, std = (", ".join(f"{value:.4g}" for value in part) for part in (self.mean, self.std))
+        lines = [
+            f"{self.weights}: {self.backbone} ({self.family}), {self.parameters:,} parameters, {self.classes} classes",
+            f"input {self.image_size} px, mean {mean}, std {std}",
+            f"ID accuracy {100 * self.accuracy:.2f} % on {self.images:,} images of {self.data}"
+            + ("" if self.as_expected else ": far below what is expected"),
+        ]
+        lines += [
+            f"energy against {name}: FPR95 {100 * of['fpr95']:.2f} %, AUROC {100 * of['auroc']:.2f} %" for name, of in self.ood.items()
+        ]
+        return "\n".join([*lines, *self.told])
+
 
 def check_detector(
     weights: str,

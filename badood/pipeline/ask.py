@@ -81,7 +81,7 @@ def evaluate(run: Run | str, paths: Sequence[Path | str], filter: str | None = N
     """
     opened = _done(run)
     rows = [row for row in opened.rows.values() if not row.empty] if every else [chosen_row(opened, filter)]
-    sets = {name: load(source, None) for name, source in _named(paths).items()}
+    sets = {name: load(source, None) for name, source in named_sources(paths).items()}
     found = recorded(opened)
     answers: dict[str, FilterRow] = {}
     for row in rows:
@@ -112,10 +112,11 @@ def _told(row: FilterRow, asked: str | None) -> str:
     return f"detector of the filter {row.name} ({how})"
 
 
-def _named(paths: Sequence[Path | str]) -> dict[str, Source]:
+def named_sources(paths: Sequence[Path | str]) -> dict[str, Source]:
     """The sources by the shortest ends of their paths that tell them apart."""
     places = [Path(path).expanduser().resolve() for path in paths]
-    for depth in range(2, max(len(place.parts) for place in places) + 1):
+    names: list[str] = []
+    for depth in range(2, max((len(place.parts) for place in places), default=1) + 1):
         names = ["/".join(place.parts[-depth:]).lstrip("/") or "/" for place in places]
         if len(set(names)) == len(set(places)):
             break

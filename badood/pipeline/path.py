@@ -18,7 +18,8 @@ from badood.pipeline.engines import Processes
 from badood.pipeline.filter_rows import FilterRow, filter_name
 from badood.pipeline.models import Models
 from badood.pipeline.opened import recorded
-from badood.pipeline.preflight import describes, outlier_sources, preflight
+from badood.pipeline.own_models import check_fit, concerns
+from badood.pipeline.preflight import describes, needed, outlier_sources, preflight
 from badood.pipeline.preview import Previews
 from badood.pipeline.results import Results
 from badood.pipeline.runs import Run, start_run
@@ -30,7 +31,7 @@ from badood.pipeline.stages.detect import at_once, detect
 from badood.pipeline.stages.encode import encode
 from badood.pipeline.stages.evaluate import evaluate
 from badood.pipeline.stages.features import features
-from badood.pipeline.stages.given import GivenWeights, given
+from badood.pipeline.stages.given import GivenWeights, given, notices
 from badood.pipeline.stages.outliers import outliers as outliers_of
 from badood.pipeline.stages.rebuild import rebuild
 from badood.pipeline.stages.select import everything, select
@@ -80,7 +81,8 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     outliers, described = make_outliers(do, into, sets)
     rebuilt = do(rebuild, sets.train, Models(cfg).only("tokenizer")) if rebuilds(cfg) else None
     training = training_settings(cfg)
-    start = do(given, training, GivenWeights(cfg.detector.weights), sets.test) if cfg.detector.weights else None
+    start = do(given, training, GivenWeights(cfg.detector.weights), sets.test, sets.validation) if cfg.detector.weights else None
+    into.note(notices=notices(start) if start else [])
     first = do(detect, training, start, sets.train, outliers, do(everything, outliers), rebuilt)
     confidence = do(calibrate, cfg.calibrate, first, outliers, sets.validation, sets.auxiliary)
     typed = do(types, cfg.clip, outliers, sets.validation, Models(cfg).only("clip"))
@@ -154,6 +156,8 @@ def make_outliers(do: Engine, into: Run, sets: Sets) -> tuple[Outliers, Describe
     """The outliers of every source, and what the encoder says of them. They can be looked at from here on."""
     cfg, settings = into.cfg, into.cfg.synthesise
     encoder = describes(cfg)
+    if concerns(cfg, needed(cfg)):
+        check_fit(do, into, sets.train)
     encoded = do(encode, sets.train, Models(cfg).only("encoder")) if encoder else None
     made = {
         name: do(outliers_of, source, sets.train, encoded, Models(cfg).only(*source.needs), cfg.data.image_size)
