@@ -14,7 +14,6 @@ from badood.detect.train import score
 from badood.pipeline.artefacts import Images, Trained
 from badood.pipeline.stage import Context, stage
 
-
 SEEN = 0.03
 """Weights whose accuracy on ID validation images is higher by more than this than on test images have likely seen the former."""
 
