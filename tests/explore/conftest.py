@@ -4,15 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from badood.config import load_config
+from badood.config import Filter, load_config
 from badood.core.artefacts import write_json
 from badood.evaluate.shift import shift_table
 from badood.explore.finished import Finished, finished
+from badood.pipeline.filter_rows import FilterRow
 from badood.pipeline.runs import start_run
-from badood.pipeline.table import write_outliers
+from badood.pipeline.stages.select import keep
+from badood.pipeline.stages.table import write_outliers
 
 CLASSES = ("broccoli", "candle", "jeep")
 SCALES = (0.025, 0.05, 0.075)
@@ -31,6 +34,8 @@ def make_outliers(path: Path, n: int, seed: int = 0) -> Path:
     confidence = rng.random(n)
     columns = {
         "outlier_id": ids,
+        "source": ["minority"] * n,
+        "anchor_row": anchors,
         "anchor_id": [f"train/{anchor}" for anchor in anchors],
         "anchor_class": [CLASSES[anchor % len(CLASSES)] for anchor in anchors],
         "synthesiser": ["minority"] * n,
@@ -47,7 +52,7 @@ def make_outliers(path: Path, n: int, seed: int = 0) -> Path:
         "clip_anchor_prob": rng.random(n),
         "ood_type": [("OOD-I", "OOD-II", "OOD-III")[i % 3] for i in rng.integers(0, 3, n)],
     }
-    write_outliers(path, pd.DataFrame(columns), np.stack([pixels(int(i)) for i in ids]))
+    write_outliers(path, pa.table(columns), np.stack([pixels(int(i)) for i in ids]))
     return path
 
 
@@ -62,15 +67,19 @@ def found(tmp_path: Path) -> Finished:
     """A finished run with known figures: 240 outliers, two evaluated filters and one that kept nothing."""
     rng = np.random.default_rng(1)
     run = start_run(load_config("miniworld"))
-    stages = {name: f"{name}/0" for name in ("encoded", "outliers", "calibration", "types", "evaluate")}
-    folders = {name: run.folder / path for name, path in stages.items()}
+    stages = {"encoded": "encode/0", "described": "describe/0", "outliers": "table/0", "calibration": "calibrate/0", "types": "types/0"}
+    stages |= {"train": "images/0", "split": "split/0"}
+    further = {"evaluate": "evaluate/0", "all": "select/all", "band": "select/band", "source": "outliers/0"}
+    folders = {name: run.folder / path for name, path in (stages | further).items()}
     for folder in folders.values():
         folder.mkdir(parents=True)
+    write_json(folders["train"] / "set.json", {"content": "abc", "name": "train", "classes": CLASSES, "skipped": []})
+    pd.DataFrame({"label": np.arange(80) % 3, "id": [f"train/{row}" for row in range(80)]}).to_parquet(folders["train"] / "rows.parquet")
+    np.save(folders["split"] / "train.npy", np.arange(60))
     np.save(folders["encoded"] / "z0.npy", rng.normal(size=(60, 8)).astype(np.float32))
-    np.save(folders["encoded"] / "labels.npy", np.arange(60) % 3)
-    write_json(folders["encoded"] / "classes.json", list(CLASSES))
+    write_json(folders["source"] / "source.json", {"layout": "images", "skipped": []})
     make_outliers(folders["outliers"] / "outliers.parquet", 240)
-    np.save(folders["outliers"] / "embeddings.npy", rng.normal(size=(240, 8)).astype(np.float32))
+    np.save(folders["described"] / "embeddings.npy", rng.normal(size=(240, 8)).astype(np.float32))
     reference = pd.DataFrame({"set": ["validation"] * 101 + ["auxiliary"] * 50, "energy": 0.0})
     reference["id_confidence"] = np.r_[np.linspace(0, 1, 101), np.full(50, 0.1)]
     reference.to_parquet(folders["calibration"] / "reference.parquet")
@@ -81,6 +90,10 @@ def found(tmp_path: Path) -> Finished:
     scores.assign(**{"bad-ood": 1 - scores["id_confidence"], "msp": rng.random(50)}).to_parquet(folders["evaluate"] / "scores.parquet")
     grid = {"semantic": np.repeat(np.arange(8.0), 8), "covariate": np.tile(np.arange(8.0), 8)}
     shift_table(grid, {"bad-ood": rng.random(64), "msp": rng.random(64)}).to_parquet(folders["evaluate"] / "shift.parquet")
+    confidence = pd.read_parquet(folders["outliers"] / "outliers.parquet")["id_confidence"]
+    for name, mask in (("all", np.ones(240, bool)), ("band", confidence.between(0.3, 0.5).to_numpy())):
+        keep(folders[name], mask, lo=0.3, hi=0.5, overlap=0.1, reason="", warning="")
+    run.note_results(**{name: run.folder / path for name, path in stages.items()}, sources={"minority": folders["source"]})
     figures = {
         "fpr95": 0.5,
         "auroc": 0.9,
@@ -89,12 +102,14 @@ def found(tmp_path: Path) -> Finished:
         "overlap": 0.1,
         "lo": 0.3,
         "hi": 0.5,
-        "evaluation": stages["evaluate"],
+        "evaluation": "evaluate/0",
     }
-    metrics = {
-        "all": figures | {"kept": 240, "scorers": {"msp": {"fpr95": 0.6, "auroc": 0.8, "aupr": 0.7}}},
-        "band": figures | {"kept": 50, "fpr95": 0.4, "scorers": {}},
-        "high": {"empty": "keeps nothing"},
-    }
-    run.note(**stages, metrics=metrics, state="done")
+    msp = {"msp": {"fpr95": 0.6, "auroc": 0.8, "aupr": 0.7}}
+    for row in (
+        FilterRow("all", Filter(strategy="all"), kept=240, scorers=msp, validation={"auroc": 0.95}, selection="select/all", **figures),
+        FilterRow("band", Filter(lo=0.3, hi=0.5), kept=50, validation={"auroc": 0.9}, selection="select/band", **figures | {"fpr95": 0.4}),
+        FilterRow("high", Filter(strategy="high"), empty="keeps nothing"),
+    ):
+        run.note_row(row)
+    run.note(state="done")
     return finished(run.folder)

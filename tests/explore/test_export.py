@@ -73,7 +73,7 @@ def test_different_classes_have_different_folders(outliers_of: Callable[..., Out
 
 def test_outliers_without_a_class_stand_under_their_source(outliers_of: Callable[..., Outliers], tmp_path: Path) -> None:
     folder = export_folder(outliers_of(["cat", None]), tmp_path / "out")
-    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["cat", "outliers"]
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["cat", "minority"]
 
 
 def test_links_are_followed_and_pipes_written_to(outliers: Outliers, tmp_path: Path) -> None:

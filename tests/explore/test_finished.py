@@ -1,13 +1,22 @@
 """A finished run says what it found, and names what is not there."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from badood.core.artefacts import write_json
 from badood.core.errors import BadInput
 from badood.explore import notebook
+from badood.explore.export import export_csv, export_parquet
 from badood.explore.finished import Finished, finished
-from badood.explore.queries import Filters
+from badood.explore.queries import Filters, Outliers, origin
+from badood.explore.report import write_report
 
 
 def test_tables_are_those_on_disk(found: Finished) -> None:
@@ -103,11 +112,110 @@ def test_types_follow_tau(found: Finished) -> None:
 
 
 def test_what_a_filter_kept_can_be_listed(found: Finished) -> None:
-    record = found.run.record
-    record["metrics"]["band"]["filter"] = {"strategy": "band", "lo": 0.3, "hi": 0.5}
-    found.run.note(metrics=record["metrics"])
     assert found.kept("band").tolist() == found.outliers.ids(Filters(id_confidence=(0.3, 0.5))).tolist()
 
 
 def test_without_a_sweep_there_is_an_empty_table(found: Finished) -> None:
     assert found.sweep(quantiles=False).empty
+
+
+def test_the_filter_is_chosen_on_validation_images_whatever_test_images_say(found: Finished) -> None:
+    assert found.filters().set_index("filter")["fpr95"].idxmin() == "band"
+    assert found.chosen is not None
+    assert found.chosen.name == "all"
+
+
+def test_what_was_left_out_is_counted_by_set_and_kind(found: Finished) -> None:
+    broken = {"set": "ID training", "kind": "unreadable", "count": 1, "reason": "no image"}
+    found.run.note(skipped=[broken | {"path": "a.png"}, broken | {"path": "b.png", "count": 3}, broken | {"set": "far", "path": "c.png"}])
+    write_json(
+        found.run.folder / "outliers/0/source.json", {"skipped": [{"path": "d.gif", "reason": "too short", "count": 2, "kind": "cut off"}]}
+    )
+    table = finished(found.run.folder).left_out
+    assert table[["set", "kind", "count", "path"]].values.tolist() == [
+        ["ID training", "unreadable", 4, "a.png"],
+        ["far", "unreadable", 1, "c.png"],
+        ["minority", "cut off", 2, "d.gif"],
+    ]
+
+
+def with_two_sources(found: Finished) -> Finished:
+    """The same run, whose every third outlier is imported and brings nothing but its image."""
+    path = found.outliers.path
+    table = pq.read_table(path)
+    theirs = np.arange(len(table)) % 3 == 0
+    empty = {
+        "anchor_id": "",
+        "anchor_class": "",
+        "anchor_row": -1,
+        "guidance_scale": None,
+        "minority_score": float("nan"),
+        "t": None,
+        "source": "theirs",
+    }
+    for name, nothing in empty.items():
+        place, values = table.column_names.index(name), table[name].to_pylist()
+        column = pa.array([nothing if other else value for other, value in zip(theirs, values, strict=True)], table.schema.field(name).type)
+        table = table.set_column(place, table.schema.field(name), column)
+    pq.write_table(table, path)
+    config = found.run.cfg.model_dump(mode="json")
+    config["outliers"] = [{"name": "minority"}, {"name": "theirs", "source": "imported", "params": {"path": "/photos"}}]
+    found.run.note(config=config)
+    return finished(found.run.folder)
+
+
+def test_every_source_has_its_own_figures(found: Finished) -> None:
+    both = with_two_sources(found)
+    groups = both.confidence_groups(by_source=True)
+    assert {name: len(values) for name, values in groups.items()} == {"ID validation": 101, "minority": 160, "theirs": 80, "real OOD": 30}
+    assert "minority" not in both.confidence_groups(by_source=True, source=("theirs",))
+    table = both.types_by_source(0.5, (0.2, 0.6)).set_index("source")
+    assert table["outliers"].to_dict() == {"minority": 160, "theirs": 80}
+    assert table.loc["theirs", "inside"] == both.outliers.count(Filters(id_confidence=(0.2, 0.6), source=("theirs",)))
+    parts = [both.type_table_at(0.5, (0.2, 0.6), (name,))["after"] for name in both.sources]
+    assert (sum(parts) == both.type_table_at(0.5, (0.2, 0.6))["after"]).all()
+    assert set(pd.concat(both.type_examples(0.5, (0, 1), source=("theirs",)).values())["source"]) == {"theirs"}
+    edges = both.outliers.edges(0.3, 0.5, source=("theirs",))
+    assert {both.outliers.row(int(number))["source"] for number in edges["outlier_id"]} == {"theirs"}
+
+
+def test_columns_that_say_nothing_of_any_outlier_are_not_known(found: Finished) -> None:
+    both = with_two_sources(found)
+    assert {"guidance_scale", "anchor_class", "minority_score"} <= both.outliers.known
+    path = both.outliers.path
+    table = pq.read_table(path)
+    pq.write_table(table.filter(pc.equal(table["source"], "theirs")), path)
+    theirs = finished(found.run.folder).outliers
+    assert not theirs.known & {"guidance_scale", "anchor_class", "anchor_id", "anchor_row", "minority_score", "t"}
+    assert {"id_confidence", "seed", "source"} <= theirs.known
+    one = theirs.page(limit=1).iloc[0]
+    assert len(theirs.siblings(int(one["outlier_id"]))) == 1, "outliers without an anchor are no siblings"
+    assert origin(one) == "theirs"
+
+
+def test_a_report_and_sheets_of_two_sources_show_no_gaps(found: Finished, tmp_path: Path) -> None:
+    both = with_two_sources(found)
+    assert notebook.show_outliers(both, Filters(source=("theirs",)), count=10).width > 1000
+    assert notebook.show_minority(both).data
+    text = write_report(both, tmp_path / "report.html").read_text()
+    outside = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert "Sources" in outside
+    assert not re.search(r">\s*(nan|None)\b", outside)
+
+
+def test_before_a_detector_has_looked_there_are_outliers_to_look_at_and_to_export(found: Finished, tmp_path: Path) -> None:
+    rng, folder = np.random.default_rng(0), found.run.folder / "outliers/0"
+    np.save(folder / "images.npy", rng.integers(0, 255, (5, 3, 16, 16), dtype=np.uint8))
+    pd.DataFrame({"guidance_scale": [0.1] * 5}).to_parquet(folder / "rows.parquet")
+    kept = {name: place for name, place in found.run.record["results"].items() if name in ("train", "split", "sources")}
+    found.run.note(results=kept, state="failed")
+    early = finished(found.run.folder)
+    assert not early.scored
+    assert len(early.outliers) == 5
+    assert early.outliers.known == {"outlier_id", "source", "guidance_scale"}
+    assert notebook.show_outliers(early).height > 100
+    again = Outliers(export_parquet(early.outliers, tmp_path / "some.parquet", [1, 3]))
+    assert again.images([3]) == early.outliers.images([3])
+    assert len(pd.read_csv(export_csv(early.outliers, tmp_path / "all.csv"))) == 5
+    with pytest.raises(BadInput, match="no calibration yet"):
+        _ = early.id_quantile

@@ -127,7 +127,7 @@ def test_unknown_things_are_named(outliers: Outliers, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="nothing here"):
         Outliers(tmp_path / "nothing here").count()
     parquet.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
-    with pytest.raises(BadInput, match="id_confidence"):
+    with pytest.raises(BadInput, match="lacks the columns image, outlier_id, source"):
         Outliers(tmp_path / "other.parquet").count()
 
 
@@ -142,6 +142,7 @@ def test_a_hundred_and_thirty_thousand_rows_answer_at_once(tmp_path: Path) -> No
     rng = np.random.default_rng(0)
     columns = {
         "outlier_id": np.arange(n),
+        "source": ["minority"] * n,
         "anchor_id": np.arange(n) // 3,
         "anchor_class": rng.choice(["a", "b", "c"], n),
         "clip_label": rng.choice(["a", "b", "c"], n),

@@ -25,10 +25,11 @@ def test_the_default_band_is_the_runs_own_in_confidence(found: Finished, tmp_pat
 
 
 def test_the_runs_advice_is_shown(found: Finished, tmp_path: Path) -> None:
-    found.run.note(advice="1,200 images are few: raise detector.epochs <to 60>.", skipped=["far"])
+    left_out = {"set": "far", "path": "a.png", "reason": "cut off", "count": 2, "kind": "unreadable"}
+    found.run.note(advice="1,200 images are few: raise detector.epochs <to 60>.", skipped=[left_out, left_out])
     text = write_report(found, tmp_path / "report.html", (0.3, 0.5)).read_text()
     assert "raise detector.epochs &lt;to 60&gt;" in text
-    assert "files are missing: far" in text
+    assert "Left out of far: 4 (unreadable), such as a.png" in text
 
 
 def test_a_band_that_keeps_nothing_is_said_so(found: Finished, tmp_path: Path) -> None:
