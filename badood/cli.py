@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from badood.config import Config, load_config, preset_names
+from badood.config import load_config, preset_names
 from badood.core.errors import BadConfig, BadInput, one_line
 from badood.core.progress import Terminal
 from badood.core.ranks import ranks
@@ -89,6 +89,7 @@ def run(
     json: Json = False,
 ) -> None:
     """The whole method: encode, make or import outliers, detect, calibrate, filter, retrain, evaluate."""
+    from badood.interface import with_outliers
     from badood.pipeline.path import run as run_path
 
     settings = [*given_detector(detector, "tuned"), *(settings or [])]
@@ -178,6 +179,7 @@ def synthesise(
     json: Json = False,
 ) -> None:
     """Outliers only, without a detector; `run` with the same settings and name goes on from them."""
+    from badood.interface import with_outliers
     from badood.pipeline.path import synthesise as synthesise_path
 
     progress = _terminal()
@@ -469,27 +471,6 @@ def given_detector(weights: str | None, mode: str) -> list[str]:
     path = Path(weights).expanduser()
     place = str(path.resolve()) if path.exists() else weights
     return [f"detector.weights={as_json(place)}", f"detector.mode={mode}", "detector.backbone=auto", "detector.backbone_params={}"]
-
-
-def with_outliers(cfg: Config, paths: list[Path], *, only: bool = False) -> Config:
-    """The settings with imported sources of outliers added.
-
-    Args:
-        paths: what holds them; a source is named after its file or folder. only: leave the other sources out.
-    """
-    from badood.config import validate
-
-    if only and not paths:
-        raise BadConfig("--only-imported leaves the generator out; name what takes its place with --outliers PATH.")
-    before = [] if only else [entry.model_dump() for entry in cfg.outliers]
-    names = [str(entry["name"]) for entry in before]
-    for path in paths:
-        place = path.expanduser().resolve()
-        own = place.name.removesuffix(place.suffix) if place.is_file() else place.name
-        name = next(each for each in (own, f"{place.parent.name}-{own}", *(f"{own}-{n}" for n in range(2, 1000))) if each not in names)
-        names.append(name)
-        before.append({"name": name, "source": "imported", "params": {"path": str(place)}})
-    return validate(cfg.model_dump() | {"outliers": before}, source="--outliers")
 
 
 def _dashboard(port: int, *, browser: bool, run: str | None = None) -> None:

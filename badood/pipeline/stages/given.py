@@ -9,6 +9,7 @@ from badood import config
 from badood.core.artefacts import write_json
 from badood.core.weights import fingerprint
 from badood.detect.backbone import save_detector
+from badood.detect.hub import locate
 from badood.detect.start import start_detector
 from badood.detect.train import score
 from badood.pipeline.artefacts import Images, Trained
@@ -20,7 +21,7 @@ SEEN = 0.03
 
 @dataclass(frozen=True)
 class GivenWeights:
-    """A file, or a name under which weights are fetched. A file's key is its content, wherever it lies.
+    """A file, or a name under which weights are fetched. The key is the content, wherever it lies.
 
     Attributes:
         source: as `detector.weights` has it.
@@ -31,10 +32,7 @@ class GivenWeights:
     @property
     def key(self) -> str:
         """Equal for equal weights."""
-        path = Path(self.source).expanduser()
-        if path.is_dir():
-            return "".join(fingerprint(file) for file in sorted(path.iterdir()) if file.is_file())
-        return fingerprint(path) if path.is_file() else self.source
+        return fingerprint(locate(self.source)[0])
 
 
 @stage("given", version=1, result=Trained)

@@ -1,0 +1,354 @@
+"""Runs in a notebook: make one, open one, look, select, preview, retrain, evaluate. `import badood` gives all of it.
+
+Examples run as doctests on a small run, so `run` in them is any finished one.
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from badood.config import Config, Filter, load_config, validate
+from badood.core.errors import BadInput
+from badood.core.progress import Progress, Terminal
+from badood.filter import overlap
+from badood.pipeline.filter_rows import FilterRow
+
+if TYPE_CHECKING:
+    from badood.explore.finished import Finished
+
+Verdict = Literal["keep", "reject", "unsure"]
+Outliers = str | Path | Mapping[str, Any]
+"""A path of images that something else made, or the fields of `config.Outliers`."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A choice among the outliers of a run, to be previewed or retrained on.
+
+    Attributes:
+        filter: as the settings have it. ids: (K,) outlier_id of what it keeps, ascending.
+        overlap: share of them that look as much like ID as 95 % of ID validation images do, in [0, 1].
+    """
+
+    filter: Filter
+    ids: NDArray[np.int64]
+    overlap: float
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class OpenRun:
+    """A run, open for looking and asking. Nothing is made but by `retrain`."""
+
+    def __init__(self, found: "Finished") -> None:
+        self.found = found
+
+    def __repr__(self) -> str:
+        return f"<badood run {self.id}: {self.state}, {len(self.found.outliers):,} outliers of {', '.join(self.found.sources)}>"
+
+    @property
+    def id(self) -> str:
+        """Its name.
+
+        >>> run.id
+        'small'
+        """
+        return self.found.run.id
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.found.run.folder
+
+    @property
+    def settings(self) -> Config:
+        """Its resolved settings.
+
+        >>> run.settings.preset
+        'miniworld'
+        """
+        return self.found.run.cfg
+
+    @property
+    def state(self) -> str:
+        """done, running, failed or interrupted."""
+        return str(self.found.run.record["state"])
+
+    @property
+    def outliers(self) -> pd.DataFrame:
+        """A row an outlier: outlier_id, source, id_confidence (1 = looks ID), energy (nats), ood_type, and what its source knows.
+
+        >>> run.outliers["id_confidence"].between(0, 1).all().item()
+        True
+        """
+        return self.found.outliers.table()
+
+    def images(self, ids: Iterable[int]) -> list[Image.Image]:
+        """Pictures of outliers, in the order of `ids`.
+
+        Raises:
+            BadInput: the run has no such outlier.
+
+        >>> run.images([0, 1])[0].size
+        (64, 64)
+        """
+        return [Image.open(io.BytesIO(data)) for data in self.found.outliers.images([int(number) for number in ids]).values()]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The filter table: a row a detector; fpr95, auroc, aupr and id_accuracy are fractions on test images.
+
+        >>> "all" in set(run.table["filter"])
+        True
+        """
+        return self.found.filters()
+
+    def band(self, lo: float, hi: float, *, quantiles: bool = False, sources: Sequence[str] = ()) -> Selected:
+        """Outliers with lo <= id_confidence <= hi.
+
+        Args:
+            quantiles: the limits are quantiles of the ID validation images' confidence. sources: only of these; empty = of all.
+
+        Raises:
+            EmptySelection: it keeps nothing; says where the confidences lie.
+
+        >>> len(run.band(0, 1)) == len(run.outliers)
+        True
+        """
+        return self.filtered(Filter(strategy="quantile" if quantiles else "band", lo=lo, hi=hi, sources=list(sources)))
+
+    def select(
+        self,
+        ids: Iterable[int] | NDArray[np.bool_] | None = None,
+        *,
+        ood_type: str | Sequence[str] = (),
+        source: str | Sequence[str] = (),
+        verdict: Verdict | None = None,
+    ) -> Selected:
+        """Outliers by number or mask, type, source or verdict; what is given must all hold.
+
+        Args:
+            ids: outlier_id, or a mask over the rows of `outliers`.
+
+        Raises:
+            EmptySelection: nothing is left.
+
+        >>> len(run.select(run.outliers["id_confidence"] >= 0))
+        90
+        """
+        table = self.outliers
+        keep = np.ones(len(table), dtype=bool)
+        if ids is not None:
+            asked = np.asarray(ids if isinstance(ids, pd.Series | np.ndarray) else list(ids))
+            if asked.dtype == bool and len(asked) != len(table):
+                raise BadInput(
+                    f"the mask has {len(asked):,} entries and the run {len(table):,} outliers; give one for each row of `outliers`."
+                )
+            keep &= asked if asked.dtype == bool else table["outlier_id"].isin(asked).to_numpy()
+        for column, wanted in (("ood_type", ood_type), ("source", source)):
+            names = [wanted] if isinstance(wanted, str) else list(wanted)
+            keep &= table[column].isin(names).to_numpy() if names else True
+        if verdict is not None:
+            given = self.verdicts
+            keep &= table["outlier_id"].isin(given.loc[given["verdict"] == verdict, "outlier_id"]).to_numpy()
+        return self.filtered(Filter(strategy="all", ids=table.loc[keep, "outlier_id"].astype(int).tolist()))
+
+    def filtered(self, chosen: Filter) -> Selected:
+        """Outliers that any filter of the settings keeps.
+
+        >>> from badood.config import Filter
+        >>> len(run.filtered(Filter(strategy="random", count=10)))
+        10
+        """
+        from badood.filter import select
+        from badood.pipeline.stage import Context
+
+        table, validation = self.outliers, self.found.reference.query("set == 'validation'")["id_confidence"].to_numpy()
+
+        def preview(kept: NDArray[np.bool_]) -> dict[str, float]:
+            from badood.pipeline.opened import recorded
+
+            return recorded(self.found.run).previews.head_metrics(kept, Context(self.settings.compute).compute)
+
+        kept = select(table, chosen, validation, preview=preview).kept
+        return Selected(chosen, table.loc[kept, "outlier_id"].to_numpy(np.int64), overlap(table.loc[kept, "id_confidence"], validation))
+
+    def preview(self, selected: Selected) -> dict[str, float]:
+        """fpr95, auroc and aupr on validation images after the last layer alone was retrained on a selection. Seconds; not a full retrain.
+
+        >>> sorted(run.preview(run.band(0, 1)))[:2]
+        ['aupr', 'auroc']
+        """
+        from badood.pipeline.opened import recorded
+        from badood.pipeline.stage import Context
+
+        kept = self.outliers["outlier_id"].isin(selected.ids).to_numpy()
+        return recorded(self.found.run).previews.head_metrics(kept, Context(self.settings.compute).compute)
+
+    def retrain(self, selected: Selected, name: str | None = None, progress: Progress | None = None) -> FilterRow:
+        """Retrain the detector on a selection, from the same start as the first one, and evaluate it. Minutes.
+
+        Args:
+            name: of its row in `table`; none = as the filter says.
+
+        >>> row = run.retrain(run.band(0, 1), name="everything")  # is the first detector: nothing is trained again
+        >>> row.kept
+        90
+        """
+        from badood.pipeline.path import retrain
+        from badood.pipeline.runs import open_run
+
+        return retrain(open_run(self.folder, progress), selected.filter, name)
+
+    def score(self, path: str | Path, filter: str | None = None) -> pd.DataFrame:
+        """A row an image below a path: image, predicted class, energy, id_confidence, anomaly.
+
+        Args:
+            filter: row of `table` whose detector answers; none = the one that validation data choose.
+        """
+        from badood.pipeline.ask import score
+
+        return score(self.found.run, path, filter).table
+
+    def evaluate(self, *paths: str | Path, filter: str | None = None) -> pd.DataFrame:
+        """A row an OOD set below each path: fpr95, auroc, aupr as fractions, against the run's ID test images.
+
+        Args:
+            filter: as for `score`.
+        """
+        from badood.pipeline.ask import evaluate
+
+        (row,) = evaluate(self.found.run, list(paths), filter).rows.values()
+        return pd.DataFrame(row.per_set).T.rename_axis("set").reset_index()
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """The verdicts that stand: outlier_id, verdict, who, at.
+
+        >>> run.judge([0, 1], "reject")
+        >>> run.verdicts["verdict"].tolist()
+        ['reject', 'reject']
+        """
+        from badood.store import open_database, verdicts
+
+        return verdicts.current(open_database(), self.id)
+
+    def judge(self, ids: Iterable[int], verdict: Verdict, who: str = "notebook") -> None:
+        """Give a verdict on outliers; they are those that the dashboard shows."""
+        from badood.store import open_database, verdicts
+
+        verdicts.give(open_database(), self.id, [int(number) for number in ids], verdict, who=who)
+
+
+def run(
+    preset: str = "miniworld",
+    *,
+    data: str | Path | None = None,
+    dataset: str | None = None,
+    outliers: Outliers | Sequence[Outliers] = (),
+    only_imported: bool = False,
+    set: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> OpenRun:
+    """The whole method; equal settings continue the same run.
+
+    Args:
+        preset: name or YAML file. data, dataset: ID images and what reads them, as --data and --dataset.
+        outliers: what something else made, beside the preset's generator. only_imported: in its place.
+        set: settings by name, such as {"detector.epochs": 2}.
+
+    Raises:
+        BadInput: what can be known to fail is told before the first stage.
+    """
+    from badood.pipeline.path import run as run_path
+
+    told = progress or Terminal()
+    try:
+        finished = run_path(
+            settings(preset, data=data, dataset=dataset, outliers=outliers, only_imported=only_imported, set=set), name, told
+        )
+    finally:
+        if isinstance(told, Terminal):
+            told.close()
+    return open(finished.id)
+
+
+def settings(
+    preset: str = "miniworld",
+    *,
+    data: str | Path | None = None,
+    dataset: str | None = None,
+    outliers: Outliers | Sequence[Outliers] = (),
+    only_imported: bool = False,
+    set: Mapping[str, Any] | None = None,
+) -> Config:
+    """The settings that `run` takes; its arguments.
+
+    >>> settings(set={"detector.epochs": 2}).detector.epochs
+    2.0
+    """
+    import yaml
+
+    overrides = [
+        f"{field}={yaml.safe_dump(value, default_flow_style=True).removesuffix('...' + chr(10)).strip()}"
+        for field, value in (set or {}).items()
+    ]
+    cfg = load_config(preset, overrides, None if data is None else Path(data), dataset)
+    entries = [outliers] if isinstance(outliers, str | Path | Mapping) else list(outliers)
+    return with_outliers(cfg, entries, only=only_imported)
+
+
+def with_outliers(cfg: Config, outliers: Sequence[Outliers], *, only: bool = False) -> Config:
+    """The settings with further sources of outliers.
+
+    Args:
+        outliers: paths of what something else made, each a source named after its file or folder; or fields of `config.Outliers`.
+        only: leave the other sources out.
+
+    Raises:
+        BadInput: others are to be left out and there is none.
+    """
+    if only and not outliers:
+        raise BadInput("without a generator a run needs outliers that something else made: give their path (--outliers PATH).")
+    sources = [] if only else [entry.model_dump() for entry in cfg.outliers]
+    for entry in outliers:
+        if isinstance(entry, Mapping):
+            sources.append(dict(entry))
+            continue
+        place = Path(entry).expanduser().resolve()
+        own = place.name.removesuffix(place.suffix) if place.is_file() else place.name
+        taken = {source["name"] for source in sources}
+        names = (own, f"{place.parent.name}-{own}", *(f"{own}-{number}" for number in range(2, 10_000)))
+        sources.append({"name": next(name for name in names if name not in taken), "source": "imported", "params": {"path": str(place)}})
+    return validate(cfg.model_dump() | {"outliers": sources}, source="outliers")
+
+
+def open(name: str | Path) -> OpenRun:
+    """A run by its id in the store, or its folder.
+
+    Raises:
+        BadInput: there is no such run; names those that are there.
+    """
+    from badood.explore.finished import finished
+
+    return OpenRun(finished(name))
+
+
+def runs() -> list[str]:
+    """Ids of all runs of the store, newest first.
+
+    >>> "small" in runs()
+    True
+    """
+    from badood.pipeline.runs import list_runs
+
+    return [run.id for run in list_runs()]
