@@ -137,7 +137,7 @@ class Run:
 
 def new_id(cfg: Config) -> str:
     """The id of the run of these settings: equal settings continue the same run."""
-    return f"{cfg.preset}-{digest(cfg.model_dump(mode='json', exclude={'compute'}))[:8]}"
+    return f"{cfg.preset}-{digest(cfg.model_dump(mode='json', exclude={'compute', 'fit'}))[:8]}"
 
 
 def check_name(run_id: str) -> None:
@@ -179,7 +179,7 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
 
 def _asked(cfg: Config) -> dict[str, Any]:
     """The settings that decide results."""
-    return cfg.model_dump(exclude={"compute"}) | {"lossy": cfg.compute.lossy}
+    return cfg.model_dump(exclude={"compute", "fit"}) | {"lossy": cfg.compute.lossy}
 
 
 def _first_entries(folder: Path, cfg: Config) -> None:
