@@ -19,7 +19,7 @@ def test_examples_of_the_docstrings_are_true(small_run: Finished) -> None:
 def test_everything_that_is_offered_is_there() -> None:
     for name in badood.__all__:
         assert getattr(badood, name) is not None
-    with pytest.raises(AttributeError, match="runn.*run"):
+    with pytest.raises(AttributeError, match=r"runn.*run"):
         badood.runn  # noqa: B018
 
 
