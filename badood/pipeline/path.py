@@ -85,7 +85,7 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     into.note(notices=notices(start) if start else [])
     first = do(detect, training, start, sets.train, outliers, do(everything, outliers), rebuilt)
     confidence = do(calibrate, cfg.calibrate, first, outliers, sets.validation, sets.auxiliary)
-    typed = do(types, cfg.clip, outliers, sets.validation, Models(cfg).only("clip"))
+    typed = do(types, cfg.clip.model_copy(update={"weights": None}), outliers, sets.validation, Models(cfg).only("clip"))
     seen = do(features, first, sets.train, outliers, sets.validation, sets.auxiliary)
     whole = do(table, outliers, described, confidence, typed)
     named = {
