@@ -4,7 +4,6 @@ Every stage is a plain function in `stages/` and writes one folder under a key o
 band runs filter, retrain and evaluate only, and a run that was killed goes on at the stage that was cut off.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -17,6 +16,7 @@ from badood.pipeline.artefacts import Described, Evaluated, Kept, Outliers, Trai
 from badood.pipeline.engines import Processes
 from badood.pipeline.filter_rows import FilterRow, filter_name
 from badood.pipeline.models import Models
+from badood.pipeline.notices import FEW_STEPS, advice, of_given_weights, of_look
 from badood.pipeline.opened import recorded
 from badood.pipeline.own_models import check_fit, concerns
 from badood.pipeline.preflight import describes, needed, outlier_sources, preflight
@@ -31,18 +31,12 @@ from badood.pipeline.stages.detect import at_once, detect
 from badood.pipeline.stages.encode import encode
 from badood.pipeline.stages.evaluate import evaluate
 from badood.pipeline.stages.features import features
-from badood.pipeline.stages.given import GivenWeights, given, notices
+from badood.pipeline.stages.given import GivenWeights, given
 from badood.pipeline.stages.outliers import outliers as outliers_of
 from badood.pipeline.stages.rebuild import rebuild
 from badood.pipeline.stages.select import everything, select
 from badood.pipeline.stages.table import table
 from badood.pipeline.stages.types import types
-
-FEW_STEPS = 100
-"""Fewer optimisation steps than these teach a detector from scratch next to nothing."""
-
-FEW_LOOKS = 1000
-"""Nor do more steps where it sees fewer training images of a class than these, repeats included."""
 
 MakeEngine = Callable[[Run, Context], Engine]
 
@@ -82,7 +76,7 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     rebuilt = do(rebuild, sets.train, Models(cfg).only("tokenizer")) if rebuilds(cfg) else None
     training = training_settings(cfg)
     start = do(given, training, GivenWeights(cfg.detector.weights), sets.test, sets.validation) if cfg.detector.weights else None
-    into.note(notices=notices(start) if start else [])
+    into.note(notices=[*(of_given_weights(start) if start else []), *of_look(sets.train, outliers)])
     first = do(detect, training, start, sets.train, outliers, do(everything, outliers), rebuilt)
     confidence = do(calibrate, cfg.calibrate, first, outliers, sets.validation, sets.auxiliary)
     typed = do(types, cfg.clip.model_copy(update={"weights": None}), outliers, sets.validation, Models(cfg).only("clip"))
@@ -201,20 +195,6 @@ def training_settings(cfg: Config) -> DetectorSettings:
 def rebuilds(cfg: Config) -> bool:
     """Whether the detector sees ID images rebuilt by the tokenizer: as a share is set, and outliers come through the tokenizer."""
     return cfg.detector.rebuilt_share > 0 and any("tokenizer" in source.needs for source in outlier_sources(cfg).values())
-
-
-def advice(cfg: Config, images: int, classes: int) -> str:
-    """What to change in a run whose detector can hardly have learnt; empty for any other."""
-    training = cfg.detector
-    steps = total_steps(images, training)
-    an_epoch = total_steps(images, training.model_copy(update={"epochs": 1.0}))
-    enough = max(FEW_STEPS / an_epoch, FEW_LOOKS * classes / images)
-    if training.mode != "scratch" or training.epochs >= enough:
-        return ""
-    return (
-        f"detector.epochs = {training.epochs:g} make {steps} training steps of {images:,} images, too few to learn {classes} classes: the "
-        f"figures say little. Start a run with detector.epochs = {math.ceil(enough)}."
-    )
 
 
 def _row(into: Run, name: str, chosen: Filter, outliers: Outliers, kept: Kept, detector: Trained, evaluated: Evaluated) -> FilterRow:

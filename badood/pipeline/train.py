@@ -18,16 +18,17 @@ from badood.core.errors import BadInput
 from badood.core.progress import Progress, Silent
 from badood.core.training import Loss, fit
 from badood.data.record import ImageSet
-from badood.data.splits import load, load_optional
-from badood.decode.mage import MAGE, mage_loss
-from badood.decode.vqgan import VQGAN, tokenizer_loss
-from badood.encode.features import encode
+from badood.data.splits import fingerprint, load, load_optional
+from badood.decode.mage import MAGE, load_mage, mage_loss
+from badood.decode.vqgan import VQGAN, load_vqgan, tokenizer_loss
+from badood.encode.features import encode, load_encoder
 from badood.encode.moco import MoCo, moco_loss, random_crop
 from badood.evaluate import clip as zero_shot
 from badood.evaluate.ood_types import class_names, vocabulary
-from badood.pipeline.models import Model, Models, weights_key
+from badood.pipeline.cards import belongs_to, card_of, card_path
+from badood.pipeline.models import Model, Models, clip_weights, weights_key
 from badood.pipeline.preflight import base_of
-from badood.synthesise.rdm import RDM, rdm_loss
+from badood.synthesise.rdm import RDM, load_rdm, rdm_loss
 
 
 @dataclass(frozen=True)
@@ -48,22 +49,39 @@ class Task:
     prefix: str = ""
 
 
-def train_model(cfg: Config, model: Model, progress: Progress | None = None) -> Path:
+def train_model(cfg: Config, model: Model, progress: Progress | None = None, *, start: Config | None = None, replace: bool = False) -> Path:
     """Train one model of the preset and write its weights with a card beside them.
 
-    A run that was cut off goes on from its checkpoint under `BADOOD_HOME/training`.
+    A training that was cut off goes on from its checkpoint under `BADOOD_HOME/training`; one that is finished is not done again.
+
+    Args:
+        start: settings whose weights it starts from; none = random ones. replace: also where other weights lie in its place.
 
     Returns:
         Path of the safetensors file, float16; a JSON card of the same name lies beside it.
+
+    Raises:
+        BadInput: other weights lie in its place.
+        BadWeights: those that it starts from are not there, or of other sizes.
     """
-    models = Models(cfg)
     settings: config.Training = getattr(cfg, model)
+    path, key = weights_path(cfg, model), training_key(cfg, model, start)
+    checkpoint = home() / "training" / f"{cfg.preset}-{model}-{key}.pt"
+    models = Models(cfg)
+    first = models.compute.ranks.first
+    if models.compute.ranks.agreed(path.exists()) and not replace:
+        if (card_of(cfg, model) or {}).get("training") == key:
+            return path
+        if not checkpoint.exists():
+            raise BadInput(
+                f"{path} exists and was not made by this training; it is kept. Give a folder of your own (--set weights=FOLDER), or --replace."
+            )
     torch.manual_seed(settings.seed)
     task = TASKS[model](models, load(cfg.data.train, None))
+    if start is not None:
+        begin(task, start, model)
     module = models.compute.place(task.module)
-    checkpoint = home() / "training" / f"{cfg.preset}-{model}-{digest(settings, cfg.data.train)}.pt"
-    start = time.perf_counter()
-    first, path = models.compute.ranks.first, weights_path(cfg, model)
+    began = time.perf_counter()
     with alone(checkpoint) if first else nullcontext():
         state = fit(
             module,
@@ -77,14 +95,67 @@ def train_model(cfg: Config, model: Model, progress: Progress | None = None) -> 
         )
         if first:
             shipped = {name.removeprefix(task.prefix): tensor for name, tensor in state.items() if name.startswith(task.prefix)}
+            card_path(path).unlink(missing_ok=True)  # which is not this file's
             weights.save(path, shipped, half=True, model=model, preset=cfg.preset)
+            write_json(
+                card_path(path), card(cfg, model, task, path, time.perf_counter() - began) | _began_with(start, model) | {"training": key}
+            )
             checkpoint.unlink(missing_ok=True)
-            write_json(path.with_suffix(".json"), card(cfg, model, task, path, time.perf_counter() - start))
     return path
 
 
+def training_key(cfg: Config, model: Model, start: Config | None = None) -> str:
+    """Of all that decides a model's weights: settings, training images, the models that it learns from, and where it starts."""
+    settings = getattr(cfg, model).model_dump(mode="json", exclude={"weights", "checkpoint_seconds"})
+    source = cfg.data.train
+    others = [cfg.tokenizer.model_dump(exclude={"weights"}), cfg.encoder.dim, cfg.data.image_size]
+    return digest(
+        model,
+        settings,
+        others,
+        source.model_dump(mode="json", exclude={"path"}),
+        fingerprint(source, None),
+        belongs_to(cfg, model),
+        weights_key(cfg, "encoder") if model == "tokenizer" and cfg.tokenizer.perceptual else None,
+        None if start is None else weights_key(start, model),
+    )
+
+
+def begin(task: Task, start: Config, model: Model) -> None:
+    """Put given weights into what is to be trained.
+
+    Raises:
+        BadWeights: they are of other sizes; every tensor that does not fit is named.
+    """
+    given, place = given_state(start, model)
+    parts = (task.module.encoder, task.module.momentum_encoder) if isinstance(task.module, MoCo) else (task.module,)
+    for part in parts:
+        weights.load_strict(part, given, place)
+
+
+def given_state(start: Config, model: Model) -> tuple[dict[str, Tensor], Path | str]:
+    """The tensors of a model of other settings, float32, and where they lie."""
+    path, sizes = weights_path(start, model), {"codes": start.tokenizer.codes, "side": start.tokenizer.side, "dim": start.encoder.dim}
+    match model:
+        case "encoder":
+            found: nn.Module = load_encoder(path, start.encoder)
+        case "rdm":
+            found = load_rdm(path, start.rdm, start.encoder.dim)
+        case "tokenizer":
+            found = load_vqgan(path, start.tokenizer)
+        case "mage":
+            found = load_mage(path, start.mage, **sizes)
+        case "clip":
+            return zero_shot.load_clip(start.clip.model, clip_weights(start)).network.state_dict(), clip_weights(start)
+    return found.state_dict(), path
+
+
+def _began_with(start: Config | None, model: Model) -> dict[str, object]:
+    return {} if start is None else {"start": {"preset": start.preset, "key": weights_key(start, model)}}
+
+
 def card(cfg: Config, model: Model, task: Task, path: Path, seconds: float) -> dict[str, object]:
-    """Facts about a weights file: data, command, seed, time, size."""
+    """Facts about a weights file: data, command, seed, time, size, and the models that it belongs to."""
     settings: config.Training = getattr(cfg, model)
     return {
         "model": model,
@@ -97,8 +168,8 @@ def card(cfg: Config, model: Model, task: Task, path: Path, seconds: float) -> d
         "parameters": sum(tensor.numel() for tensor in weights.read(path).values()),
         "trained": datetime.date.today().isoformat(),
         "settings": settings.model_dump(mode="json"),
-        # of the encoder whose z0 it learnt from; with another one it would be fed what it never saw
-        **({"encoder": weights_key(cfg, "encoder")} if model in ("rdm", "mage") else {}),
+        "key": weights_key(cfg, model),
+        **belongs_to(cfg, model),
     }
 
 

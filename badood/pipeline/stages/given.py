@@ -15,9 +15,6 @@ from badood.detect.train import score
 from badood.pipeline.artefacts import Images, Trained
 from badood.pipeline.stage import Context, stage
 
-SEEN = 0.03
-"""Weights whose accuracy on ID validation images is higher by more than this than on test images have likely seen the former."""
-
 
 @dataclass(frozen=True)
 class GivenWeights:
@@ -51,20 +48,6 @@ def given(out: Path, cfg: config.Detector, weights: GivenWeights, test: Images, 
     right = float((seen.logits.argmax(dim=1).numpy() == validation.labels).mean())
     report = start.report() | {"validation_accuracy": right}
     write(out, start.detector, start.cfg.model_copy(update={"weights": None}), len(test.classes), report)
-
-
-def notices(start: Trained) -> list[str]:
-    """What a user should know of given weights: the order of classes, sizes, and whether they have seen the images that calibrate."""
-    report = start.report
-    told = list(report["told"])
-    before, after = report["validation_accuracy"], report["accuracy"]
-    if before > after + SEEN:
-        told.append(
-            f"The given weights name {before:.1%} of the ID validation images rightly and {after:.1%} of the ID test images: they were likely "
-            "trained on the images that calibrate, so id_confidence of unseen ID images is lower than it should be. Where you can, give images "
-            "as data.train that they were not trained on."
-        )
-    return told
 
 
 def write(out: Path, detector: torch.nn.Module, cfg: config.Detector, classes: int, report: object) -> None:

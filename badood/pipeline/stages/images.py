@@ -1,6 +1,7 @@
 """Image sets read once: decoded, cropped and resized to the size of the run, and kept in its folder."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from badood.data.splits import aligned, fingerprint, load, split_validation
 from badood.pipeline.artefacts import Artefact, Images
 from badood.pipeline.stage import Context, stage
 
-_CHUNK = 256
+_CHUNK = 64
 """Images in memory at a time."""
 
 
@@ -58,13 +59,15 @@ def _named(parts: Sequence[ImageSet], sources: Sequence[Source]) -> list[ImageSe
 def images(out: Path, reading: Reading, ctx: Context) -> None:
     """`images.npy` (N, 3, S, S) uint8, `rows.parquet` (label, id, levels), `set.json` (name, classes, what was left out, a key of the content)."""
     found = reading.load()
-    content = hashlib.blake2b(digest_size=8)
+    content, sizes = hashlib.blake2b(digest_size=8), Counter[tuple[int, int]]()
     with (out / "images.npy").open("wb") as file:
         shape = (len(found), 3, reading.size, reading.size)
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for rows in pieces(len(found), _CHUNK):
-            pixels = np.stack([square(found.read(row), reading.size) for row in range(rows.start, rows.stop)]).transpose(0, 3, 1, 2)
-            data = np.ascontiguousarray(pixels).tobytes()
+            read = [found.read(row) for row in range(rows.start, rows.stop)]
+            sizes.update((image.shape[1], image.shape[0]) for image in read)
+            pixels = np.stack([square(image, reading.size) for image in read])
+            data = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).tobytes()
             content.update(data)
             file.write(data)
             ctx.progress.update(f"read {reading.name}", rows.stop, len(found))
@@ -80,6 +83,7 @@ def images(out: Path, reading: Reading, ctx: Context) -> None:
             "classes": list(found.classes),
             "skipped": [asdict(entry) for entry in found.skipped],
             "content": content.hexdigest(),
+            "usual_size": sizes.most_common(1)[0][0],
         },
     )
 

@@ -1,0 +1,26 @@
+"""What stages hand on: small frozen classes over finished folders. Nobody else reads these folders by file name."""
+
+from badood.pipeline.artefacts.base import Artefact
+from badood.pipeline.artefacts.detectors import OURS, Confidence, Evaluated, Features, Kept, Sweep, Trained
+from badood.pipeline.artefacts.images import Encoded, Images, Rebuilt
+from badood.pipeline.artefacts.outliers import Described, Made, Outliers, Table, Typed, joined
+
+__all__ = [
+    "OURS",
+    "Artefact",
+    "Confidence",
+    "Described",
+    "Encoded",
+    "Evaluated",
+    "Features",
+    "Images",
+    "Kept",
+    "Made",
+    "Outliers",
+    "Rebuilt",
+    "Sweep",
+    "Table",
+    "Trained",
+    "Typed",
+    "joined",
+]
