@@ -251,7 +251,8 @@ def export(
         typer.Option("--as", help="Image folder, parquet for Hugging Face datasets, scores, HTML; none = by the ending of the name."),
     ] = None,
     band: Annotated[
-        tuple[float, float] | None, typer.Option(help="Only outliers with LO <= id_confidence <= HI; the band shown in a report.")
+        tuple[float, float] | None,
+        typer.Option(metavar="LO HI", help="Only outliers with LO <= id_confidence <= HI; the band shown in a report."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -14,13 +14,13 @@ from badood.core.artefacts import atomic_file, write_json
 from badood.core.places import results
 from badood.core.progress import Progress
 from badood.pipeline.engines import Processes
+from badood.pipeline.filter_rows import ROW_METRICS
 from badood.pipeline.path import asked, find, retrain_all
 from badood.pipeline.preflight import preflight
 from badood.pipeline.runs import Run, start_run
 from badood.pipeline.sets import read_images
 from badood.pipeline.stage import Context
 
-COLUMNS = ("fpr95", "auroc", "aupr", "id_accuracy")
 QUANTILES = [0.05, 0.5, 0.95]
 
 
@@ -49,14 +49,14 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) ->
             groups = {"outliers": pd.Series(found.confidence.outliers), "validation": pd.Series(found.confidence.validation)}
             spread = {name: group.quantile(QUANTILES).tolist() for name, group in groups.items()}
             for name, row in retrain_all(do, run, found, asked(seeded)).items():
-                figures = {key: getattr(row, key) for key in ("kept", "overlap", "lo", "hi", *COLUMNS)}
+                figures = {key: getattr(row, key) for key in ("kept", "overlap", "lo", "hi", *ROW_METRICS)}
                 rows.append({"seed": seed, "filter": name, **figures, **spread})
     return pd.DataFrame(rows)
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard deviation over the seeds (n - 1), a row a filter, in the table's order."""
-    grouped = table.groupby("filter", sort=False)[["kept", "overlap", *COLUMNS]]
+    grouped = table.groupby("filter", sort=False)[["kept", "overlap", *ROW_METRICS]]
     return grouped.agg(["mean", "std"])
 
 
@@ -68,7 +68,7 @@ def markdown(table: pd.DataFrame) -> str:
     ]
     used = table[table["kept"] > 0].groupby("filter").size()
     for name, row in summarise(table).iterrows():
-        figures = [_figure(row[key]["mean"], row[key]["std"]) for key in ("overlap", *COLUMNS)]
+        figures = [_figure(row[key]["mean"], row[key]["std"]) for key in ("overlap", *ROW_METRICS)]
         lines.append(f"| {name} | {used.get(name, 0)} | {row['kept']['mean']:,.0f} | " + " | ".join(figures) + " |")
     shares = " / ".join(f"{100 * share:g}" for share in QUANTILES)
     spread = [f"{name} {_spread(table[column])}" for name, column in (("outliers", "outliers"), ("ID validation", "validation"))]

@@ -44,7 +44,7 @@ class Compute:
 
     device: torch.device
     dtype: torch.dtype
-    memory_gb: float = 4.0
+    memory_gb: float = 2.0
     int8: bool = False
     ranks: Ranks = ALONE
 
@@ -156,7 +156,7 @@ def unfuse_attention(module: nn.Module) -> None:
             layer.fused_attn = False  # type: ignore[assignment]
 
 
-def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memory_gb: float = 4.0) -> Compute:
+def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memory_gb: float = 2.0) -> Compute:
     """The compute for a wish.
 
     Args:

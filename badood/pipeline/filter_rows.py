@@ -7,7 +7,11 @@ from typing import Any
 
 from badood.config import Filter
 from badood.core.artefacts import digest
+from badood.evaluate.metrics import METRICS
 from badood.filter import PAPER_BANDS
+
+ROW_METRICS = (*METRICS, "id_accuracy")
+"""What a row of the table shows, in the paper's order."""
 
 Figures = dict[str, float]
 """fpr95, auroc, aupr and fpr95_openood, as fractions."""

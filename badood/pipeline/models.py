@@ -15,7 +15,7 @@ from torch import Tensor
 from badood.config import Config, weights_path
 from badood.core import weights
 from badood.core.artefacts import digest
-from badood.core.compute import Compute, choose
+from badood.core.compute import Compute
 from badood.core.noise import Noise
 from badood.core.progress import Progress
 from badood.core.seeds import derive_seed
@@ -64,8 +64,7 @@ class Models:
     @cached_property
     def compute(self) -> Compute:
         """Device and dtype of this machine under the config."""
-        wish = self.cfg.compute
-        return choose(wish.device, wish.precision, wish.threads, wish.memory_gb)
+        return Context(self.cfg.compute).compute
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -17,6 +17,9 @@ FEW_LOOKS = 1000
 SEEN = 0.03
 """Weights whose accuracy on ID validation images is higher by more than this than on test images have likely seen the former."""
 
+FEW = 50
+"""Fewer held-out images of a kind than these calibrate badly."""
+
 _LOSSY = {".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg"}
 
 
@@ -46,6 +49,20 @@ def of_given_weights(start: Trained) -> list[str]:
             "as data.train that they were not trained on."
         )
     return told
+
+
+def of_held_out(validation: Images, auxiliary: Images) -> list[str]:
+    """Held-out sets too small for a calibration to mean much."""
+    small = [
+        f"{len(part)} {name}"
+        for name, part in (("ID validation images", validation), ("auxiliary OOD images", auxiliary))
+        if len(part) < FEW
+    ]
+    if not small:
+        return []
+    return [
+        f"id_confidence is calibrated on {' and '.join(small)} only, fewer than {FEW}: it can be far off. Bring more images if you can."
+    ]
 
 
 def of_look(train: Images, outliers: Outliers) -> list[str]:

@@ -16,7 +16,7 @@ from badood.pipeline.artefacts import Described, Evaluated, Kept, Outliers, Trai
 from badood.pipeline.engines import Processes
 from badood.pipeline.filter_rows import FilterRow, filter_name
 from badood.pipeline.models import Models
-from badood.pipeline.notices import FEW_STEPS, advice, of_given_weights, of_look
+from badood.pipeline.notices import FEW_STEPS, advice, of_given_weights, of_held_out, of_look
 from badood.pipeline.opened import recorded
 from badood.pipeline.own_models import check_fit, concerns
 from badood.pipeline.preflight import describes, needed, outlier_sources, preflight
@@ -76,7 +76,9 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     rebuilt = do(rebuild, sets.train, Models(cfg).only("tokenizer")) if rebuilds(cfg) else None
     training = training_settings(cfg)
     start = do(given, training, GivenWeights(cfg.detector.weights), sets.test, sets.validation) if cfg.detector.weights else None
-    into.note(notices=[*(of_given_weights(start) if start else []), *of_look(sets.train, outliers)])
+    into.note(
+        notices=[*(of_given_weights(start) if start else []), *of_look(sets.train, outliers), *of_held_out(sets.validation, sets.auxiliary)]
+    )
     first = do(detect, training, start, sets.train, outliers, do(everything, outliers), rebuilt)
     confidence = do(calibrate, cfg.calibrate, first, outliers, sets.validation, sets.auxiliary)
     typed = do(types, cfg.clip.model_copy(update={"weights": None}), outliers, sets.validation, Models(cfg).only("clip"))
