@@ -147,25 +147,63 @@ def audit(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage, clip, or all.")],
+    model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage, clip; or all, for images of your own.")],
     preset: Preset = "miniworld",
     data: DataFolder = None,
     dataset: DataSet = None,
     settings: Set = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Start from given weights of the same sizes: cifar (32 px), miniworld (64 px), or a preset."),
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="With all: side of the images in px, 32, 64 or 128; none = by the images.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="With all: fewer steps, so that it takes about so long.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the folder for models of your own images; none = as the images' is called.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace other weights that lie in the place.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With all: do not ask before it begins.")] = False,
     json: Json = False,
 ) -> None:
-    """Train one of the preset's models; a run that was cut off goes on from its checkpoint."""
-    from badood.pipeline.models import MODELS
-    from badood.pipeline.train import train_model
+    """Train one of the preset's models, or all five for images of your own; one that was cut off goes on from its checkpoint.
 
-    if model not in MODELS:
-        raise BadConfig(f"no model {model!r}: give one of {', '.join(MODELS)}.")
+    Weights that lie in the place are kept. Models of your own images go into BADOOD_HOME/models.
+    """
+    from badood.pipeline.models import MODELS
+    from badood.pipeline.own_models import apart
+    from badood.pipeline.recipe import SHIPPED, Wish
+    from badood.pipeline.train import train_model
+    from badood.pipeline.train_all import begin_all, train_all
+
+    one = next((each for each in MODELS if each == model), None)
+    if one is None and model != "all":
+        raise BadConfig(f"no model {model!r}: give one of {', '.join(MODELS)}, or all.")
+    if one is not None and (size is not None or minutes is not None):
+        raise BadConfig("--size and --minutes belong to `train all`; one model is trained as its preset says.")
     progress = _terminal()
     try:
-        path = train_model(load_config(preset, settings or [], data, dataset), model, progress)
+        if one is not None:
+            cfg = apart(load_config(preset, settings or [], data, dataset), name)
+            begun = None if start is None else load_config(SHIPPED.get(start, start))
+            path = train_model(cfg, one, progress, start=begun, replace=replace)
+            print(as_json({"weights": str(path), "card": str(path.with_suffix(".json"))}) if json else f"weights in {path}")
+            return
+        if data is None:
+            raise BadConfig("train all makes models for images of your own: give them with --data FOLDER.")
+        if preset != "miniworld":
+            raise BadConfig(
+                "train all takes its sizes from the images (--size), or from the models that it starts from (--from), not --preset."
+            )
+        reader = dataset or ("folder" if data.is_dir() else "parquet")
+        wish = Wish(data, reader, name, size=size, start=start, minutes=minutes, settings=tuple(settings or ()))
+        plan = begin_all(wish, replace=replace)
+        err.print(Text(plan.told))
+        if not yes and sys.stdin.isatty() and not typer.confirm("begin?"):
+            raise BadInput("nothing trained; answer y, or give --yes. --minutes makes it shorter.")
+        made = train_all(wish, plan, progress)
     finally:
         progress.close()
-    print(as_json({"weights": str(path), "card": str(path.with_suffix(".json"))}) if json else f"weights in {path}")
+    print(as_json(made.to_json()) if json else made.told)
 
 
 @app.command()

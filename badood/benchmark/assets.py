@@ -14,13 +14,12 @@ from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.noise import Noise
 from badood.core.places import results
 from badood.core.progress import Progress, Silent
-from badood.data.record import ImageSet
 from badood.data.splits import load
 from badood.encode.features import encode
-from badood.evaluate.clip import zero_shot
-from badood.evaluate.ood_types import class_names, vocabulary
 from badood.outliers.embedded import anchors
-from badood.pipeline.models import Models
+from badood.pipeline.cards import check_cards
+from badood.pipeline.fit_check import clip_top1, psnr
+from badood.pipeline.models import MODELS, Models
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
 
@@ -43,6 +42,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
         minority_score_by_scale: mean minority score of outliers of the same 500 anchors at guidance 0, 0.025, 0.05, 0.075.
     """
     progress = progress or Silent()
+    check_cards(cfg, MODELS)
     models, size = Models(cfg), cfg.data.image_size
     compute = models.compute
     train, test = load(cfg.data.train, None), load(cfg.data.test, None)
@@ -64,7 +64,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
         "psnr_db": psnr(rebuilt, originals),
         "rebuilt_consistency": consistency(rebuilt[torch.from_numpy(rows)]),
         "decode_consistency": consistency(decoded),
-        "clip_top1": clip_top1(cfg, models, test),
+        "clip_top1": clip_top1(models, pixels, test.labels, test.classes),
         "minority_score_by_scale": [
             _mean_minority_score(cfg, models, compute.put(anchor), compute.put(labels), scale, noise) for scale in SCALES
         ],
@@ -109,24 +109,10 @@ def nearest_classes(z0: Tensor, labels: NDArray[np.int64]) -> KNeighborsClassifi
     return vote.fit(z0.numpy(), labels)
 
 
-def psnr(rebuilt: Tensor, pixels: Tensor) -> float:
-    """Mean PSNR in dB of (N, 3, S, S) uint8 images and their reconstructions."""
-    error = (rebuilt.float() - pixels.float()).square().mean(dim=(1, 2, 3)).clamp_min(1e-3)
-    return float((10 * torch.log10(255**2 / error)).mean())
-
-
-def clip_top1(cfg: Config, models: Models, test: ImageSet) -> float:
-    """Zero-shot top-1 accuracy on the ID test images over the whole vocabulary."""
-    names = vocabulary(test.classes, cfg.clip.vocabulary)
-    position = np.array([names.index(name) for name in class_names(test.classes)])
-    chosen = zero_shot(models.clip, test.pixels(cfg.data.image_size), names, cfg.clip.templates, models.compute).argmax(dim=1)
-    return float((chosen.numpy() == position[test.labels]).mean())
-
-
 def _mean_minority_score(cfg: Config, models: Models, z0: Tensor, labels: Tensor, scale: float, noise: Noise) -> float:
     """Mean minority score of outliers of the anchors; the noise is the same at every scale."""
     method = synthesiser.make("minority", {**cfg.synthesise.params, "scale": scale})
     renoise, samples = cfg.synthesise.score_renoise, cfg.synthesise.score_samples
     with models.compute.autocast():
         z = method.sample(z0, labels, models.rdm, noise)
-        return float(minority_score(models.rdm, z, renoise=renoise, noise=noise, samples=samples).mean())
+        return float(minority_score(models.rdm.frozen(labels), z, renoise=renoise, noise=noise, samples=samples).mean())

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 
 from badood.core.noise import Noise
 from badood.core.progress import Progress, Silent
+from badood.data.record import ImageSet
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
 from badood.evaluate.ood_types import class_names, vocabulary
@@ -45,6 +46,9 @@ SHARE_KEPT = 0.5
 
 CERTAINTY = 2.0
 """Decoded images have to be right more often than chance by so many standard errors."""
+
+NAMED = 0.6
+"""CLIP knows the classes where it names them so often, on a scale from chance (0) to always (1)."""
 
 CLEARLY = 0.2
 """One set of models fits clearly worse than another where decoding keeps the class less often by this, on a scale from chance (0) to always (1)."""
@@ -178,7 +182,7 @@ def measure(models: Models, pixels: Tensor, labels: NDArray[np.int64], classes: 
         pixels: (N, 3, S, S) uint8, at the models' size. labels: (N,) positions in `classes`.
     """
     compute, progress = models.compute, progress or Silent()
-    probes = anchors(labels, min(PROBES, len(labels)), _SEED)
+    probes = _probes(labels)
     truth = labels[probes]
     z0 = encode(models.encoder, pixels, compute)
     chance = float(np.bincount(truth).max() / len(truth))
@@ -204,6 +208,17 @@ def measure(models: Models, pixels: Tensor, labels: NDArray[np.int64], classes: 
         clip_top1=clip_top1(models, pixels, labels, classes),
         clip_chance=1 / len(names),
     )
+
+
+def decode_consistency(models: Models, pixels: Tensor, labels: NDArray[np.int64]) -> float:
+    """See `Figures`; also where the tokenizer cannot show the images."""
+    probes, z0 = _probes(labels), encode(models.encoder, pixels, models.compute)
+    decoded = models.decode(z0[torch.from_numpy(probes)], Noise(_SEED, probes))
+    return float((nearest(encode(models.encoder, decoded, models.compute), z0, labels, probes) == labels[probes]).mean())
+
+
+def _probes(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return anchors(labels, min(PROBES, len(labels)), _SEED)
 
 
 def nearest(made: Tensor, z0: Tensor, labels: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -238,6 +253,13 @@ def clip_top1(models: Models, pixels: Tensor, labels: NDArray[np.int64], classes
     position = np.array([names.index(name) for name in class_names(classes)])
     chosen = zero_shot(models.clip, pixels, names, cfg.templates, models.compute).argmax(dim=1)
     return float((chosen.numpy() == position[labels]).mean())
+
+
+def clip_knows(models: Models, images: ImageSet) -> str:
+    """How well CLIP names images, where that is well enough; empty else."""
+    reached = clip_top1(models, images.pixels(models.cfg.data.image_size), images.labels, images.classes)
+    chance = 1 / len(vocabulary(images.classes, models.cfg.clip.vocabulary))
+    return f"it names {_percent(reached)} of the images rightly" if _lift(reached, chance) >= NAMED else ""
 
 
 def _lift(share: float, chance: float) -> float:

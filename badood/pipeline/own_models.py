@@ -1,6 +1,7 @@
 """Images of one's own: which models are there for them, and how well each set fits."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from badood.config import Config, load_config, preset_names
 from badood.core.errors import BadInput
@@ -8,6 +9,7 @@ from badood.pipeline.artefacts import Images
 from badood.pipeline.cards import trained_on
 from badood.pipeline.fit_check import MEASURED, ModelsFit, refusal
 from badood.pipeline.models import Model, Models, missing
+from badood.pipeline.recipe import Wish
 from badood.pipeline.runs import Run
 from badood.pipeline.stage import Engine
 from badood.pipeline.stages.fit import fit
@@ -34,6 +36,19 @@ def model_sets(cfg: Config) -> dict[str, Config]:
             seen.add(other.weights)
             found.setdefault(name, other)
     return found
+
+
+def apart(cfg: Config, name: str | None = None) -> Config:
+    """The settings with a weights folder of their own, where a shipped preset's models are trained on other images than it has.
+
+    Args:
+        name: of the folder; none = the images'.
+    """
+    weights = {folder for _, folder in _shipped()}
+    if cfg.weights not in weights or cfg.data.train.path is None or (cfg.data.train.dataset, cfg.weights) in _shipped():
+        return cfg
+    own = Wish(Path(cfg.data.train.path), name=name)
+    return cfg.model_copy(update={"weights": str(own.folder)})
 
 
 def check_fit(do: Engine, into: Run, train: Images) -> None:

@@ -1,0 +1,324 @@
+"""How models for images of one's own are trained: their sizes by the images', their steps by the number of images, time and disk told first."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from badood import config
+from badood.config import Config, load_config, preset_names, validate
+from badood.core.artefacts import home
+from badood.core.errors import BadConfig, BadInput
+from badood.core.progress import Silent
+from badood.core.rows import evenly
+from badood.core.training import fit, total_steps
+from badood.data.miniworld.classes import FOREIGN_CLASSES, ID_CLASSES
+from badood.data.record import ImageSet
+from badood.data.splits import load
+from badood.decode.mage import MAGE
+from badood.decode.vqgan import VQGAN
+from badood.encode.features import Encoder
+from badood.evaluate.clip import make_clip
+from badood.pipeline.fit_check import clip_knows
+from badood.pipeline.models import MODELS, Model, Models
+from badood.pipeline.train import TASKS
+from badood.synthesise.rdm import RDM
+
+BASES = {32: "cifar10", 64: "miniworld", 128: "miniworld"}
+"""Side in px -> preset whose networks have that size, or are enlarged to it."""
+
+LARGER: Mapping[int, dict[str, dict[str, Any]]] = {
+    128: {
+        "encoder": {"image_size": 64},
+        "tokenizer": {"image_size": 128, "multipliers": [1, 2, 4, 8, 8]},
+        "detector": {"image_size": 64},
+    }
+}
+
+SHIPPED = {"cifar": "cifar10"}
+"""Names of shipped models that are no presets' names."""
+
+FLOORS: Mapping[Model, int] = {"encoder": 800, "rdm": 2000, "tokenizer": 1500, "mage": 6000, "clip": 600}
+"""Optimisation steps below which a model learns next to nothing from random weights, however few the images. With 60 steps of the RDM and 36 of
+the tokenizer outliers were brown blobs; the shipped models of MiniWorld had 825, 2,100, 3,750, 7,500 and 780."""
+
+FURTHER = 0.3
+"""Share of those steps, and of the peak learning rate, for a model that starts from given weights."""
+
+ENCODER_IMAGES = 10_000
+"""A given encoder is kept as it is where there are fewer images: what it learnt from 50,000, fewer do not better, and the RDM and MAGE know its z0."""
+
+FEW_IMAGES = 5_000
+"""Fewer images teach models from random weights too little; the shipped ones had 50,000 photographs, or 4,000 images of a rendered world."""
+
+LEARNT_BY_HEART = 10_000
+"""With fewer images MAGE learns from crops as well."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        data: folder or file of images. dataset: what reads it. name: of the models; none = the folder's.
+        size: side in px; none = by the images. start: preset or shipped models to start from; none = random weights.
+        minutes: that the training may take, by estimate; none = as long as it wants. settings: "section.field=value".
+    """
+
+    data: Path
+    dataset: str = "folder"
+    name: str | None = None
+    size: int | None = None
+    start: str | None = None
+    minutes: float | None = None
+    settings: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """Name of the models, and of the preset that has them."""
+        own = self.name or re.sub(r"[^\w.-]+", "-", self.data.resolve().stem).strip("-.") or "own"
+        if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", own):
+            raise BadConfig(f"--name {own[:120]!r}: give letters, digits, '-', '_' and '.', starting with a letter or digit.")
+        return f"{own}-own" if own in preset_names() else own
+
+    @property
+    def folder(self) -> Path:
+        """Where the models go."""
+        return home() / "models" / self.called
+
+    def to_json(self) -> dict[str, Any]:
+        """As the folder keeps it, to know the same wish again."""
+        return asdict(self) | {"data": str(self.data.resolve()), "settings": list(self.settings)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a wish is fulfilled.
+
+    Attributes:
+        cfg: the preset of the models. start: settings whose weights they start from, or none.
+        kept: given models that are taken as they are, with the reason. images: to learn from.
+        steps: of those that are trained. seconds: of each, by a short timing on this machine.
+        weights_mb, checkpoint_mb: on disk, in the end and meanwhile. warnings: what may not suffice.
+    """
+
+    cfg: Config
+    start: Config | None
+    kept: Mapping[Model, str]
+    images: int
+    steps: Mapping[Model, int]
+    seconds: Mapping[Model, float] = field(default_factory=dict)
+    weights_mb: float = 0.0
+    checkpoint_mb: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """What is going to be done, in lines."""
+        begin = "random weights" if self.start is None else f"the weights of {self.start.preset}"
+        lines = [f"{self.images:,} images at {self.cfg.data.image_size} px, from {begin}, into {self.cfg.weights}"]
+        lines += [f"  {model:9} {self.steps[model]:>7,} steps, about {_duration(self.seconds[model])}" for model in self.steps]
+        lines += [f"  {model:9} kept as given: {why}" for model, why in self.kept.items()]
+        lines.append(
+            f"about {_duration(sum(self.seconds.values()))} on this machine as it is busy now; {self.weights_mb:.0f} MB on disk, and "
+            f"{self.checkpoint_mb:.0f} MB meanwhile"
+        )
+        return "\n".join([*lines, *(f"warning: {each}" for each in self.warnings)])
+
+
+def planned(wish: Wish) -> Plan:
+    """Sizes, steps, time and disk for a wish; a minute at most.
+
+    Raises:
+        BadInput: the images cannot be used. BadConfig: a size, start or setting that cannot be.
+    """
+    train = config.Source(dataset=wish.dataset, path=str(wish.data.expanduser().resolve()), split="train")
+    images = load(train, None)
+    if len(np.unique(images.labels)) < 2:
+        raise BadInput(
+            f"{images.name}: ID images need at least two classes, found {', '.join(images.classes)}; expected a subfolder for each."
+        )
+    start = None if wish.start is None else load_config(SHIPPED.get(wish.start, wish.start))
+    size = wish.size or (start.data.image_size if start else _size_of(images))
+    if size not in BASES:
+        raise BadConfig(f"--size {size}: give one of {', '.join(map(str, BASES))}.")
+    if start is not None and start.data.image_size != size:
+        raise BadConfig(f"--from {wish.start}: its models are for {start.data.image_size} px, not {size}; leave --size out, or --from.")
+    cfg = _recipe(wish, load_config(BASES[size]) if start is None else start, images, size)
+    kept = {} if start is None else _kept(start, images)
+    trained = [model for model in MODELS if model not in kept]
+    seconds = {model: seconds_a_step(cfg, model, images) for model in trained}
+    steps = {model: total_steps(_rows(cfg, model, len(images)), getattr(cfg, model)) for model in trained}
+    share = 1.0
+    if wish.minutes is not None:
+        share = min(1.0, 60 * wish.minutes / sum(steps[model] * seconds[model] for model in trained))
+        cfg = _with_steps(cfg, {model: max(1, round(share * steps[model])) for model in trained if not _fixed(wish, model)}, len(images))
+        steps = {model: total_steps(_rows(cfg, model, len(images)), getattr(cfg, model)) for model in trained}
+    megabytes = {model: _parameters(cfg, model) / 2**20 for model in MODELS}
+    return Plan(
+        cfg,
+        start,
+        kept,
+        len(images),
+        steps,
+        {model: steps[model] * seconds[model] for model in trained},
+        weights_mb=2 * sum(megabytes.values()),
+        checkpoint_mb=16 * max(megabytes.values()),
+        warnings=tuple(_warnings(wish, len(images), steps)),
+    )
+
+
+def _recipe(wish: Wish, base: Config, images: ImageSet, size: int) -> Config:
+    """The settings of the models: those of a preset of that size, with as many steps as so many images want."""
+    content = base.model_dump(mode="json")
+    for section, larger in LARGER.get(size, {}).items():
+        content[section] |= larger
+    own = {"dataset": wish.dataset, "path": str(wish.data.expanduser().resolve())}
+    content |= {"preset": wish.called, "weights": str(wish.folder)}
+    content["data"] |= {"image_size": size, "train": own | {"split": "train"}, "test": own | {"split": "test"}}
+    for model in MODELS:
+        content[model]["weights"] = None
+        if wish.start is not None:
+            content[model]["lr"] *= FURTHER
+    foreign = dict.fromkeys([*base.clip.vocabulary, *ID_CLASSES, *FOREIGN_CLASSES])
+    content["clip"]["vocabulary"] = [name for name in foreign if name not in images.classes]
+    groups = {"id": "other", "auxiliary": "auxiliary", "near": "near", "far": "far"}
+    content["clip"]["foreign"] = [
+        {"name": name, "dataset": "miniworld", "params": {"classes": group, "count": 400}} for group, name in groups.items()
+    ]
+    if len(images) < LEARNT_BY_HEART:
+        content["mage"] |= {"views": max(5, content["mage"]["views"]), "view_scale": (0.6, 1.0)}
+    cfg = _set(validate(content, source="the recipe"), wish.settings)
+    share = 1.0 if wish.start is None else FURTHER
+    wanted = {
+        model: round(share * max(FLOORS[model], total_steps(_rows(cfg, model, len(images)), getattr(cfg, model))))
+        for model in MODELS
+        if not _fixed(wish, model)
+    }
+    return _with_steps(cfg, wanted, len(images))
+
+
+def _set(cfg: Config, settings: Sequence[str]) -> Config:
+    return validate(_over(cfg.model_dump(mode="json"), config.parsed_overrides(settings)), source="--set")
+
+
+def _over(below: dict[str, Any], upon: dict[str, Any]) -> dict[str, Any]:
+    """Nested plain data with the entries of `upon` in the place of those below."""
+    both = {key: _over(below[key], new) for key, new in upon.items() if isinstance(new, dict) and isinstance(below.get(key), dict)}
+    return below | upon | both
+
+
+def _with_steps(cfg: Config, steps: Mapping[Model, int], images: int) -> Config:
+    """The settings with as many epochs as make so many steps."""
+    changed: dict[str, config.Training] = {}
+    for model, count in steps.items():
+        training: config.Training = getattr(cfg, model)
+        rows = _rows(cfg, model, images)
+        changed[model] = training.model_copy(update={"epochs": count / max(1, rows // min(training.batch_size, rows))})
+    return cfg.model_copy(update=changed)
+
+
+def _rows(cfg: Config, model: Model, images: int) -> int:
+    """Rows that a model learns from."""
+    foreign = sum(source.params.get("count", 0) for source in cfg.clip.foreign)
+    return {"mage": images * (1 + cfg.mage.views), "clip": images + foreign}.get(model, images)
+
+
+def _fixed(wish: Wish, model: Model) -> bool:
+    return any(each.startswith(f"{model}.epochs=") for each in wish.settings)
+
+
+def _size_of(images: ImageSet) -> int:
+    """The size nearest to the images', in ratio."""
+    sides = [min(images.read(int(row)).shape[:2]) for row in evenly(len(images), 200)]
+    return min(BASES, key=lambda size: abs(np.log(size / float(np.median(sides)))))
+
+
+def _kept(start: Config, images: ImageSet) -> dict[Model, str]:
+    """Given models that are taken as they are."""
+    kept: dict[Model, str] = {}
+    if len(images) < ENCODER_IMAGES:
+        kept["encoder"] = f"fewer than {ENCODER_IMAGES:,} images do not better it"
+    if told := clip_knows(Models(start), images.take(evenly(len(images), 500))):
+        kept["clip"] = told
+    return kept
+
+
+def _warnings(wish: Wish, images: int, steps: Mapping[Model, int]) -> list[str]:
+    found = []
+    if wish.start is None and images < FEW_IMAGES:
+        found.append(
+            f"{images:,} images are too few to teach five models from random weights (at least {FEW_IMAGES:,}); --from cifar starts from "
+            "photographs of 32 px, and outliers that something else made (--outliers PATH --only-imported) need none of these models."
+        )
+    elif images < 200:
+        found.append(f"{images:,} images teach even given models next to nothing.")
+    short = [model for model, count in steps.items() if count < (1 if wish.start is None else FURTHER) * FLOORS[model] - 1]
+    if short:
+        wanted = ", ".join(f"{model} {steps[model]:,}" for model in short)
+        found.append(f"so few steps teach little ({wanted}); give more --minutes, or epochs.")
+    return found
+
+
+class _Untrained(Models):
+    """Networks of the right sizes, to take the time of others that learn from them."""
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Random."""
+        return self.compute.inference(Encoder(self.cfg.encoder))
+
+    @cached_property
+    def vqgan(self) -> VQGAN:
+        """Random."""
+        return self.compute.inference(VQGAN.of(self.cfg.tokenizer))
+
+
+class _Stopwatch(Silent):
+    """When each step ended."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def update(self, stage: str, step: int, total: int, **figures: float) -> None:
+        """Note the time."""
+        self.ends.append(time.perf_counter())
+
+
+def seconds_a_step(cfg: Config, model: Model, images: ImageSet) -> float:
+    """Seconds that an optimisation step takes on this machine as it is busy now."""
+    few = images.take(evenly(len(images), 256))
+    settings: config.Training = getattr(cfg, model)
+    quick = cfg.model_copy(update={"mage": cfg.mage.model_copy(update={"views": 0}), "clip": cfg.clip.model_copy(update={"foreign": []})})
+    models = _Untrained(quick)
+    task, watch = TASKS[model](models, few), _Stopwatch()
+    module = models.compute.place(task.module)
+    three = settings.model_copy(update={"epochs": 3 / max(1, task.rows // min(settings.batch_size, task.rows))})
+    fit(module, task.loss, task.rows, three, compute=models.compute, progress=watch)
+    return (watch.ends[-1] - watch.ends[0]) / (len(watch.ends) - 1) * max(1.0, settings.batch_size / task.rows)
+
+
+def _parameters(cfg: Config, model: Model) -> int:
+    """Numbers in a model's weights."""
+    match model:
+        case "encoder":
+            made: nn.Module = Encoder(cfg.encoder)
+        case "rdm":
+            made = RDM.of(cfg.rdm, cfg.encoder.dim)
+        case "tokenizer":
+            made = VQGAN.of(cfg.tokenizer)
+        case "mage":
+            made = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=cfg.tokenizer.side, dim=cfg.encoder.dim)
+        case "clip":
+            made = make_clip(cfg.clip.model).network
+    return sum(each.numel() for each in made.parameters())
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
