@@ -66,6 +66,8 @@ class Embedded(OutlierSource):
         assert given.models is not None
         drawn = _Drawn(self, given)
         total, size = self.total(given), group_rows(given.size)
+        if first == total:  # an earlier attempt was cut off after its last group
+            return
         # groups begin at the same rows wherever one goes on
         for start in range(first // size * size, total, size):
             rows = np.arange(max(start, first), min(start + size, total))
