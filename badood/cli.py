@@ -541,6 +541,10 @@ def _print_notices(record: dict[str, Any]) -> None:
     """What was left out, and what to beware of."""
     if record.get("advice"):
         err.print("[yellow]advice:[/]", Text(record["advice"]))
+    for entry in record.get("fit", []):
+        err.print("[yellow]fit:[/]", Text(entry["told"]))
+    if record.get("fit_accepted"):
+        err.print("[yellow]accepted although[/]", Text(record["fit_accepted"]))
     for notice in record.get("notices", []):
         err.print("[yellow]notice:[/]", Text(notice))
     reasons: dict[tuple[str, str], int] = {}

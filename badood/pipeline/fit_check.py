@@ -132,10 +132,18 @@ class ModelsFit:
     figures: Figures
 
     def to_json(self) -> dict[str, Any]:
-        """As `run.json` keeps it: models, used, fits, verdict (a sentence), figures."""
+        """As `run.json` keeps it: models, used, fits, verdict (why), figures, and told: a line for people."""
         misfit, unnamed = self.figures.misfit, unnamed_by_clip(self.figures)
         verdict = f"does not fit: {misfit}" if misfit else f"fits{'; ' + unnamed if unnamed else ''}"
-        return {"models": self.models, "used": self.used, "fits": not misfit, "verdict": verdict, "figures": asdict(self.figures)}
+        told = f"models of {self.models}{' (used here)' if self.used else ''}: {verdict}. {self.figures}"
+        return {
+            "models": self.models,
+            "used": self.used,
+            "fits": not misfit,
+            "verdict": verdict,
+            "figures": asdict(self.figures),
+            "told": told,
+        }
 
 
 def unnamed_by_clip(figures: Figures) -> str:
