@@ -89,7 +89,7 @@ def _write(path: Path, rows: NDArray[np.generic], first: int, total: int) -> Non
     """Put rows at their place in a `.npy` file that is made for all of them. Not by a mapping, which ends the process on a full disk."""
     rows = np.ascontiguousarray(rows)
     if not path.exists():
-        with path.open("wb") as file:
+        with atomic_file(path) as part, part.open("wb") as file:  # whole, or a full disk leaves half a header
             descr = np.lib.format.dtype_to_descr(rows.dtype)
             np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": (total, *rows.shape[1:])})
     with path.open("r+b") as file:
@@ -115,5 +115,5 @@ def _finish(out: Path) -> None:
             for name in set(schema.names) - set(table.column_names):
                 table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
             writer.write_table(table.select(schema.names).cast(schema))
-    for path in parts:
+    for path in reversed(parts):  # so that what a kill leaves are the first ones
         path.unlink()
