@@ -37,7 +37,7 @@ def page_head(title: str, purpose: str, *, early: bool = False) -> Finished:
         st.info(
             f"Run **{found.run.id}** has outliers, but no detector has looked at them yet ({how(found.run)}), so there is nothing to show "
             "here. Look at its outliers on the page **Outliers**; go on with the run on the page **Runs**.",
-            icon=":material/hourglass_top:",
+            icon=":material/info:",
         )
         st.stop()
     return found

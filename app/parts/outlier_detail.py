@@ -71,11 +71,11 @@ def _detail(found: Finished, outlier_id: int) -> None:
 
 def _whence(found: Finished, row: "pd.Series[Any]") -> str:
     """Source, file, original size and anchor, as far as they are known."""
-    parts = [f"Source {row['source']}"] if len(found.sources) > 1 or not found.generated else []
+    parts = [f"source {row['source']}"] if len(found.sources) > 1 or not found.generated else []
     parts += [f"{name.replace('_', ' ')} {row[name]}" for name in ("file", "anchor_id") if said(row.get(name))]
     if said(row.get("width")) and said(row.get("height")):
         parts.append(f"{row['width']:.0f} x {row['height']:.0f} px before it was resized")
-    return ". ".join(parts)
+    return " · ".join(parts)
 
 
 def _beside(found: Finished, row: "pd.Series[Any]") -> list[Example]:

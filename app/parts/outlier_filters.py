@@ -17,6 +17,7 @@ from badood.store.verdicts import VERDICTS
 
 _SORTS = {
     "id_confidence": "id_confidence",
+    "outlier_id": "number",
     "minority_score": "minority score",
     "nearest_cosine": "likeness to a training image",
     "source": "source",
@@ -24,7 +25,6 @@ _SORTS = {
     "ood_type": "type",
     "guidance_scale": "guidance scale",
     "clip_prob": "CLIP's certainty",
-    "outlier_id": "number",
     "verdict": "verdict",
 }
 _NONE = "none yet"
@@ -61,7 +61,7 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
             between = _between("id_confidence", found.outlier_scale, "confidence", "1 looks ID, 0 is far away.")
         else:
             between = None
-            st.caption(":material/hourglass_top: No detector has looked at these outliers yet: they have no id_confidence and no type.")
+            st.caption(":material/info: No detector has looked at these outliers yet: they have no id_confidence and no type.")
     types = _types(kind) if "ood_type" in known else ()
     judged = verdict.pills("Verdict", [*VERDICTS, _NONE], selection_mode="multi", key="verdict", **_bound())
     sources = source_filter(found, where[0] if where else None, on_change=_first_page)

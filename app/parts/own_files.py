@@ -148,7 +148,7 @@ def own_detector(mode: str) -> Weights:
     left, right = st.columns(2)
     text = "A file on this machine, a folder as timm writes it, or a name to fetch: timm:resnet18.a1_in1k, hf_hub:owner/name, torchvision:resnet50."
     typed = left.text_input("Weights of the detector", key="detector path", placeholder="/path/to/weights.pt", help=text).strip()
-    upload = right.file_uploader("Or upload them", ["pt", "pth", "ckpt", "safetensors", "bin", "tar"], key="detector file")
+    upload = right.file_uploader("Or upload them", ["pt", "pth", "th", "ckpt", "safetensors", "bin", "tar"], key="detector file")
     place = str(kept_file(upload, upload.name)) if upload is not None else typed
     if not place:
         return Weights([], lacking=True)

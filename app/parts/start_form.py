@@ -118,22 +118,20 @@ def _ask(cfg: Config, name: str) -> None:
 
 def _checked() -> None:
     """What the companion says of the run that is to be handed in; hands it in where nothing is missing."""
+    wish = state.value("handing in")
+    if wish is not None:
+        answer = asked("preflight", state.visitor(), config=wish["config"], attempt=wish["attempt"])
+        if not answer.done():
+            st.caption(":material/hourglass_top: Looking whether all is there: weights, images, parameters.")
+            again(0.3, key="preflight again")
+            return
+        state.forget("handing in")
+        _, problem = outcome(answer)
+        state.put("refused", problem)
+        if not problem:
+            _submit(wish["config"], wish["name"])
     if state.value("refused"):
         st.error(f"Not started. {state.value('refused')}", icon=":material/error:")
-    wish = state.value("handing in")
-    if wish is None:
-        return
-    answer = asked("preflight", state.visitor(), config=wish["config"], attempt=wish["attempt"])
-    if not answer.done():
-        st.caption(":material/hourglass_top: Looking whether all is there: weights, images, parameters.")
-        again(0.3, key="preflight again")
-        return
-    _, problem = outcome(answer)
-    state.forget("handing in")
-    if problem:
-        state.put("refused", problem)
-        st.rerun(scope="fragment")
-    _submit(wish["config"], wish["name"])
 
 
 def _submit(config: dict[str, object], run_id: str) -> None:

@@ -10,6 +10,7 @@ from app.parts.header import page_head
 from app.parts.source_filter import source_filter
 from badood.explore import figures
 from badood.explore.embedding_map import inside
+from badood.explore.figures.style import source_colours
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters, origin
 
@@ -48,7 +49,7 @@ def _no_map(found: Finished) -> None:
 
 
 def _map(found: Finished) -> None:
-    left, right = st.columns([2, 3])
+    left, right, sources = st.columns(3, vertical_alignment="top")
     several = len(found.sources) > 1
     colours = [name for name in _COLOURS if name in found.outliers.known and (name != "source" or several)]
     if state.value("map colour", colours[0] if colours else None) not in colours:
@@ -62,8 +63,8 @@ def _map(found: Finished) -> None:
         key="map method",
         help="PCA is a flat shadow of the embeddings, at once. t-SNE and UMAP keep neighbours together and take longer.",
     )
-    colour = right.segmented_control("Colour by", colours, default=colours[0], format_func=_COLOURS.get, required=True, key="map colour")
-    only = source_filter(found)
+    colour = right.selectbox("Colour by", colours, format_func=_COLOURS.get, key="map colour")
+    only = source_filter(found, sources)
     answer = placed(found, method)
     if not answer.done():
         st.info("Making the map. The page stays usable.", icon=":material/hourglass_top:")
@@ -73,7 +74,7 @@ def _map(found: Finished) -> None:
     if only:
         points = points[(points["kind"] == "ID") | points["source"].isin(only)]
     total = found.outliers.count(Filters(source=only))
-    figure = figures.embedding_map(points, colour)
+    figure = figures.embedding_map(points, colour, source_colours(found.sources) if colour == "source" else None)
     key = f"map {found.run.id} {method} {colour}"
     drawn = st.plotly_chart(
         figure, key=key, on_select="rerun", selection_mode=("lasso", "box"), config={"displaylogo": False, "scrollZoom": True}

@@ -83,7 +83,7 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
 
 def _looks(found: Finished) -> tuple[bool, Mapping[str, str]]:
     """Whether anchors are shown, and the colours of the borders: of types or of sources."""
-    left, right = st.columns(2, vertical_alignment="center")
+    left, right = st.columns([1, 3], vertical_alignment="bottom")
     anchors = "anchor_row" in found.outliers.known and left.toggle(
         "Show anchors", key="anchors", bind="query-params", persist_state="session"
     )
@@ -96,12 +96,10 @@ def _looks(found: Finished) -> tuple[bool, Mapping[str, str]]:
         "Colour of the border",
         list(by),
         default="type",
-        format_func=lambda name: f"Border: {name}",
         required=True,
         key="border",
         bind="query-params",
         persist_state="session",
-        label_visibility="collapsed",
     )
     return anchors, by[shown]
 

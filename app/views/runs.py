@@ -22,7 +22,9 @@ _BADGES = {"done": "green", "running": "blue", "queued": "blue", "failed": "red"
 
 def page() -> None:
     st.title("Runs")
-    st.caption("A run makes outliers from your images, finds the harmful ones, and trains a detector without them.")
+    st.caption(
+        "A run makes outliers from your images, or takes those of other generators, finds the harmful ones, and trains a detector without them."
+    )
     found = runs()
     newest = _newest_jobs()
     waiting = [job for run_id, job in newest.items() if run_id not in {run.id for run in found}]
@@ -118,16 +120,17 @@ def _figures(run: Run) -> None:
         return
     found = opened(run.id)
     count, fpr, auroc = st.columns(3)
+    told = st.empty()
     several = found.outliers.mix("source")
     text = ", ".join(f"{row.count:,} of {row.source}" for row in several.itertuples(index=False))
     count.metric("Outliers", f"{len(found.outliers):,}", help=text)
     if not found.scored:
-        fpr.caption("No detector yet; the outliers can be looked at.")
+        told.caption("No detector has looked at them yet; the outliers themselves can be looked at.")
         return
     best, first = found.chosen, run.rows.get("all")
     if best is None:
         if any(not row.empty for row in run.rows.values()):
-            fpr.caption("No detector could be calibrated, so none is chosen.")
+            told.caption("No detector could be calibrated, so none is chosen.")
         return
     for place, metric, label, good in ((fpr, "fpr95", "FPR95", "inverse"), (auroc, "auroc", "AUROC", "normal")):
         value = getattr(best, metric)
@@ -137,7 +140,7 @@ def _figures(run: Run) -> None:
         text += "Below: the difference to keeping all outliers, in percentage points."
         place.metric(f"{label}, {best.name}", f"{100 * value:.1f} %", change, delta_color=good, help=text)
     chances = len([row for row in run.rows.values() if not row.empty])
-    st.caption(f"{best.name}: chosen on validation images among {chances} filters. The figures are of test images.")
+    told.caption(f"{best.name}: chosen on validation images among {chances} filters. The figures are of test images.")
 
 
 def _actions(run: Run, job: Job | None, *, is_open: bool, ready: bool, shown: str) -> None:

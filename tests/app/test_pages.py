@@ -1,17 +1,24 @@
 """Runs and outliers on a small real run, without a browser."""
 
+import dataclasses
 import hashlib
 import io
+import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
+import torch
 import yaml
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from app import asking
 from app.uploads import kept_upload
 from badood.config import Config, Settings, load_config
 from badood.core.artefacts import home
@@ -19,7 +26,9 @@ from badood.core.errors import BadInput
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
 from badood.jobs import queue
+from badood.jobs.answers import ANSWERS
 from badood.store import jobs, open_database, verdicts
+from tests.detect.foreign import ResNet20, seasoned
 
 
 def shown(view: str, **query: Any) -> AppTest:
@@ -38,9 +47,40 @@ def labels(test: AppTest) -> list[str]:
 
 
 @pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process counts as a worker, so that pages start none; jobs wait."""
+def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process counts as a worker, so that pages start none; jobs wait. It answers for the companion, too."""
+
+    class Here:
+        def ask(self, question: str, **arguments: Any) -> Any:
+            return ANSWERS[question](**arguments)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(asking, "companion", Here)
     jobs.register_worker(open_database())
+    yield
+    asking.close()
+
+
+def start(test: AppTest) -> AppTest:
+    """Press the button, and wait until the settings were looked through."""
+    test.button(key="start run").click().run()
+    until = time.monotonic() + 60
+    while "Looking whether all is there" in texts(test):
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.1)
+        test.run()
+    return test
+
+
+def photos(folder: Path, count: int = 6) -> Path:
+    """A folder of two classes of images."""
+    for number in range(count):
+        place = folder / ("cats", "dogs")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((32, 32, 3), 10 * number, np.uint8)).save(place / f"{number}.png")
+    return folder
 
 
 def test_runs_shows_state_and_metrics(small_run: Finished) -> None:
@@ -48,16 +88,32 @@ def test_runs_shows_state_and_metrics(small_run: Finished) -> None:
     assert not test.exception
     assert "small" in texts(test)
     assert "done" in texts(test)
-    best = small_run.filters()["fpr95"].min()
+    best = small_run.chosen
+    assert best is not None
+    assert f"{best.name}: chosen on validation images" in texts(test)
     values = {metric.label.partition(",")[0]: metric.value for metric in test.metric}
-    assert values == {"Outliers": f"{len(small_run.outliers):,}", "FPR95": f"{100 * best:.1f} %", "AUROC": values["AUROC"]}
+    assert values == {"Outliers": f"{len(small_run.outliers):,}", "FPR95": f"{100 * best.fpr95:.1f} %", "AUROC": values["AUROC"]}
+
+
+def test_the_filter_on_the_card_is_chosen_on_validation_images(small_run: Finished) -> None:
+    names = small_run.filters()["filter"].tolist()
+    for wanted in names:  # whichever is best on test images
+        for row in small_run.run.rows.values():
+            auroc = 0.9 if row.name == wanted else 0.5
+            small_run.run.note_row(dataclasses.replace(row, validation=row.validation | {"auroc": auroc}))
+        assert f"FPR95, {wanted}" in [metric.label for metric in shown("runs").metric]
+        assert f"“small: {wanted}”" in texts(shown("compare"))
+        assert f"“{wanted}” is the one chosen on validation images" in texts(shown("band"))
 
 
 def test_runs_says_what_is_wrong_with_a_finished_one(small_run: Finished) -> None:
-    small_run.run.note(skipped=[{"set": "photos", "path": "jeep/broken.png", "reason": "no image"}])
+    broken = {"set": "photos", "path": "jeep/broken.png", "reason": "no image", "kind": "unreadable"}
+    small_run.run.note(skipped=[broken | {"count": 1}, broken | {"count": 4}, broken | {"kind": "hidden", "count": 2}])
     test = shown("runs")
     assert small_run.run.record["advice"] in [entry.value for entry in test.warning]
-    assert [entry.label for entry in test.expander if "left out" in entry.label] == ["Images that could not be read and were left out: 1"]
+    assert [entry.label for entry in test.expander if "left out" in entry.label] == ["Images and files that were left out: 7"]
+    table = next(entry.value for entry in test.dataframe if "kind" in entry.value)
+    assert table[["set", "kind", "count"]].values.tolist() == [["photos", "unreadable", 5], ["photos", "hidden", 2]]
 
 
 def test_the_form_hands_in_a_run_with_its_settings(worker: None) -> None:
@@ -66,7 +122,7 @@ def test_the_form_hands_in_a_run_with_its_settings(worker: None) -> None:
     test.text_input(key="run name").set_value("mine").run()
     test.number_input(key="miniworld count").set_value(42).run()
     test.number_input(key="miniworld detector.beta").set_value(1.5).run()
-    test.button(key="start run").click().run()
+    start(test)
     assert not test.exception
     (job,) = jobs.listed(open_database(), kinds=["run"])
     config = job.arguments["config"]
@@ -104,7 +160,7 @@ def test_every_setting_has_a_field_with_the_configs_limits(worker: None) -> None
 
 def test_what_is_left_alone_in_the_form_changes_nothing(worker: None) -> None:
     test = shown("runs")
-    test.button(key="start run").click().run()
+    start(test)
     assert not test.exception
     (job,) = jobs.listed(open_database(), kinds=["run"])
     assert job.arguments["config"] == load_config("miniworld").model_dump(mode="json")
@@ -115,19 +171,116 @@ def test_a_setting_written_as_yaml_reaches_the_run(worker: None) -> None:
     field = test.text_area(key="miniworld data.ood")
     sets = yaml.safe_load(field.value)
     field.set_value(yaml.safe_dump(sets[:1], default_flow_style=True)).run()
-    test.button(key="start run").click().run()
+    start(test)
     (job,) = jobs.listed(open_database(), kinds=["run"])
     assert [entry["name"] for entry in job.arguments["config"]["data"]["ood"]] == [sets[0]["name"]]
 
 
 def test_own_images_replace_both_splits(worker: None, tmp_path: Path) -> None:
     test = shown("runs")
-    test.selectbox(key="data source").set_value("A folder on this machine").run()
+    test.selectbox(key="data source").set_value("A file or folder on this machine").run()
     assert test.button(key="start run").disabled
-    test.text_input(key="data folder").set_value(str(tmp_path)).run()
-    test.button(key="start run").click().run()
+    test.text_input(key="data folder").set_value(str(tmp_path / "nowhere")).run()
+    assert "does not exist" in test.error[0].value
+    assert test.button(key="start run").disabled
+    test.text_input(key="data folder").set_value(str(photos(tmp_path / "mine", 20))).run()
+    assert not test.error
+    start(test)
     data = jobs.listed(open_database())[0].arguments["config"]["data"]
-    assert [(data[split]["dataset"], data[split]["path"]) for split in ("train", "test")] == [("folder", str(tmp_path))] * 2
+    assert [(data[split]["dataset"], data[split]["path"]) for split in ("train", "test")] == [("folder", str(tmp_path / "mine"))] * 2
+
+
+def test_own_images_may_be_parquet_files(worker: None, tmp_path: Path) -> None:
+    row = {"bytes": png(), "path": None}
+    for part in ("train", "test"):
+        parquet.write_table(pa.table({"image": [row] * 20, "label": ["cat", "dog"] * 10}), tmp_path / f"{part}-00000-of-00001.parquet")
+    test = shown("runs")
+    test.selectbox(key="data source").set_value("A file or folder on this machine").run()
+    test.text_input(key="data folder").set_value(str(tmp_path)).run()
+    start(test)
+    data = jobs.listed(open_database())[0].arguments["config"]["data"]
+    assert [(data[split]["dataset"], data[split]["split"]) for split in ("train", "test")] == [("parquet", "train"), ("parquet", "test")]
+
+
+def test_own_outliers_are_sources_beside_the_generator_or_in_its_place(worker: None, tmp_path: Path) -> None:
+    first, second = photos(tmp_path / "a" / "dreams"), photos(tmp_path / "b" / "dreams")
+    test = shown("runs")
+    test.selectbox(key="outlier source").set_value("Files or folders on this machine").run()
+    assert test.button(key="start run").disabled
+    test.text_area(key="outlier paths").set_value(f"{first}\n\n{second}\n").run()
+    test.text_input(key="run name").set_value("both").run()
+    start(test)
+    assert not test.exception
+    test = shown("runs")
+    test.selectbox(key="outlier source").set_value("Files or folders on this machine").run()
+    test.text_area(key="outlier paths").set_value(str(first)).run()
+    test.checkbox(key="only imported").check().run()
+    test.text_input(key="run name").set_value("only").run()
+    start(test)
+    sources = {job.run_id: job.arguments["config"]["outliers"] for job in jobs.listed(open_database(), kinds=["run"])}
+    assert [(entry["name"], entry["source"]) for entry in sources["both"]] == [
+        ("minority", "embedded"),
+        ("dreams", "imported"),
+        ("dreams-2", "imported"),
+    ]
+    assert [(entry["name"], entry["params"]["path"]) for entry in sources["only"]] == [("dreams", str(first))]
+
+
+def test_own_outliers_may_be_uploaded(worker: None) -> None:
+    arrays = io.BytesIO()
+    np.savez(arrays, x=np.zeros((4, 8, 8, 3), np.uint8))
+    files = [
+        ("dreams.zip", archive({"cats/a.png": png()}).getvalue(), "application/zip"),
+        ("../../samples 50.npz", arrays.getvalue(), "application/octet-stream"),
+    ]
+    test = shown("runs")
+    test.selectbox(key="outlier source").set_value("Upload").run()
+    test.file_uploader(key="outlier files").set_value(files).run()
+    start(test)
+    assert not test.exception
+    (job,) = jobs.listed(open_database(), kinds=["run"])
+    imported = {entry["name"]: Path(entry["params"]["path"]) for entry in job.arguments["config"]["outliers"][1:]}
+    assert list(imported) == ["dreams", "samples 50"]
+    assert all(path.exists() and path.is_relative_to(home() / "uploads") for path in imported.values())
+    assert imported["samples 50"].suffix == ".npz"
+
+
+def test_an_own_detector_is_tuned_or_taken_as_it_is(worker: None, tmp_path: Path) -> None:
+    test = shown("runs")
+    test.selectbox(key="detector mode").set_value("as-is").run()
+    assert test.button(key="start run").disabled
+    test.text_input(key="detector path").set_value("it's not there.pt").run()
+    assert "does not exist" in test.error[0].value
+    torch.save(seasoned(ResNet20(10)).state_dict(), tmp_path / "it's mine.pt")
+    test.text_input(key="detector path").set_value(str(tmp_path / "it's mine.pt")).run()
+    start(test)
+    assert not test.exception
+    assert not test.error, test.error[0].value
+    detector = jobs.listed(open_database(), kinds=["run"])[0].arguments["config"]["detector"]
+    assert (detector["mode"], detector["weights"], detector["backbone"]) == ("as-is", str(tmp_path / "it's mine.pt"), "auto")
+
+
+def test_what_is_missing_is_told_beside_the_button_and_nothing_is_handed_in(worker: None, tmp_path: Path) -> None:
+    test = shown("runs")
+    test.text_input(key="miniworld weights").set_value(str(tmp_path)).run()
+    start(test)
+    assert any("weights are missing" in entry.value for entry in test.error)
+    assert not jobs.listed(open_database())
+    # what was missing may be there now: it is looked for again at once
+    test.text_input(key="miniworld weights").set_value("assets/weights/miniworld").run()
+    start(test)
+    assert len(jobs.listed(open_database())) == 1
+
+
+def test_names_are_looked_at_before_a_run_is_handed_in(small_run: Finished) -> None:
+    test = shown("runs")
+    test.text_input(key="run name").set_value("../mine").run()
+    assert "must be at most 100 letters" in test.error[0].value
+    assert test.button(key="start run").disabled
+    test.text_input(key="run name").set_value("small").run()
+    test.button(key="start run").click().run()
+    assert "is finished and has other settings" in test.error[0].value
+    assert not jobs.listed(open_database())
 
 
 def test_an_interrupted_run_says_what_happened_and_resumes(small_run: Finished) -> None:
@@ -149,6 +302,25 @@ def test_a_run_is_deleted_only_after_a_question(small_run: Finished) -> None:
     assert small_run.run.folder.exists()
     test.button(key="delete run").click().run()
     assert not small_run.run.folder.exists()
+
+
+@pytest.mark.parametrize("name", ["gone", "a" * 400, "../small", "\x00", "/etc", ".", "ü*`"])
+@pytest.mark.parametrize("view", ["outliers", "band", "compare", "learn"])
+def test_a_link_to_a_run_that_is_not_there_says_so_and_offers_others(small_run: Finished, view: str, name: str) -> None:
+    test = shown(view, run=name)
+    assert not test.exception
+    assert "is not there any more" in texts(test)
+    assert "no finished run" not in texts(test)
+    test.selectbox(key="run instead").select("small").run()
+    assert not test.warning or "not there" not in test.warning[0].value
+    assert test.query_params["run"] == "small"
+
+
+def test_numbers_in_a_link_that_nothing_has_are_no_fault(small_run: Finished) -> None:
+    for number in ("9" * 5000, "9" * 19, "99999", "\u0663", "-1", "x"):
+        test = shown("outliers", outlier=number, page=number)
+        assert not test.exception
+    assert "has no outlier 99999" in texts(shown("outliers", outlier=99999))
 
 
 def test_outliers_without_a_run_says_what_to_do() -> None:

@@ -13,7 +13,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,6 @@ from playwright.sync_api import Page
 
 from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.jobs import queue
-from badood.pipeline import preview
-from badood.pipeline.method import Method
 from badood.pipeline.runs import Run, open_run
 from badood.store import jobs, open_database
 from tests.tools.browsing import CHECKOUT, chromium, served
@@ -71,29 +69,14 @@ window.calm = () => window.drawn() && document.querySelector(".js-plotly-plot .o
 """
 
 
-class Enlarged(Run):
-    """A copy of a run whose outliers are repeated: what a stage would make is taken from the original instead."""
-
-    original: Run
-    count: int
-
-    def artefact(self, stage: str, parts: list[Any], make: Callable[[Path], None]) -> Path:
-        """The original's result of this stage under the new key, its rows repeated."""
-        return super().artefact(stage, parts, lambda out: self._fill(stage, out))
-
-    def _fill(self, stage: str, out: Path) -> None:
-        source = _made(self.original, stage)
-        shutil.copytree(source, out, dirs_exist_ok=True)
-        for name in ("outliers.parquet", "outliers.npy", "embeddings.npy"):
-            if (out / name).exists():
-                _repeat(out / name, self.count)
-
-
-def _made(run: Run, stage: str) -> Path:
-    """The folder a stage's result of a run lies in."""
-    record = run.record
-    named = {"calibrate": record["calibration"], "outliers": record["outliers"], "detect": record["metrics"]["all"]["detector"]}
-    return run.folder / named[stage] if stage in named else next((run.folder / stage).glob("[!.]*"))
+_REPEATED = {
+    "described": ("embeddings.npy", "described.parquet"),
+    "calibration": ("outliers.parquet",),
+    "types": ("types.parquet",),
+    "features": ("outliers.npy",),
+    "outliers": ("outliers.parquet",),
+}
+"""By name of a result the files in it that have a row an outlier."""
 
 
 def _repeat(path: Path, count: int) -> None:
@@ -127,19 +110,16 @@ _TRAINED = "retrained"
 
 
 def enlarge(run: Run, count: int, store: Path) -> None:
-    """Put a copy of a run with `count` outliers into a store, and one as it is for retraining."""
+    """Put a copy of a run of one source, with `count` outliers, into a store, and one as it is for retraining."""
     shutil.copytree(run.folder, store / _TRAINED)
-    preview.features(Method(run))
-    shutil.copytree(run.folder, store / run.id)
-    copy = Enlarged(store / run.id, run.cfg)
-    copy.original, copy.count = run, count
-    for folder in (copy.folder / "synthesise").glob("[!.]*"):
-        for path in (folder / "outliers.parquet", folder / "embeddings.npy"):
-            _repeat(path, count)
-    method = Method(copy)
-    preview.features(method)
-    folders = {"outliers": method.outliers, "calibration": method.confidence}
-    copy.note(**{name: str(folder.relative_to(copy.folder)) for name, folder in folders.items()})
+    copy = Path(shutil.copytree(run.folder, store / run.id))
+    results = run.record["results"]
+    (made,) = results["sources"].values()
+    files = [copy / made / name for name in ("rows.parquet", "images.npy", "embeddings.npy")]
+    files += [copy / results[result] / name for result, names in _REPEATED.items() for name in names]
+    files += [copy / row.selection / "kept.npy" for row in run.rows.values() if not row.empty]
+    for path in dict.fromkeys(files):  # filters that keep the same share a selection
+        _repeat(path, count)
 
 
 def first_page(page: Page, url: str, run: str) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from badood.explore.figures.style import BAND_FILL, LEGEND_BELOW, colours, styled
+from badood.explore.figures.style import BAND_FILL, GROUP_COLOURS, LEGEND_BELOW, colours, styled
 
 
 def confidence_histogram(
@@ -24,7 +24,7 @@ def confidence_histogram(
     """Overlaid histograms, each in percent of its own group, so that groups of any size compare.
 
     Args:
-        groups: id_confidence in [0, 1] by name: "ID validation", "outliers", "real OOD", or others.
+        groups: id_confidence in [0, 1] by name: "ID validation", "outliers", "real OOD"; others are sources of outliers and drawn as outlines.
         band: lo and hi of the kept outliers, shaded.
         id_quantile: the 5 % quantile of ID-validation confidence, a dashed line: kept outliers right of it overlap with ID.
         mark: id_confidence of one image, a solid line.
@@ -39,19 +39,20 @@ def confidence_histogram(
     tints = colours(list(groups)) | dict(tints or {})
     for name, values in groups.items():
         counts = np.histogram(values, bins=edges)[0]
-        figure.add_bar(
-            x=(edges[:-1] + edges[1:]) / 2,
-            y=100 * counts / max(1, len(values)),
-            width=(span[1] - span[0]) / bins,
-            name=f"{name} ({len(values):,})",
-            marker={"color": tints[name], "line": {"width": 0}},
-            opacity=0.55,
-            selected={"marker": {"opacity": 0.55}},
-            unselected={"marker": {"opacity": 0.55}},
-            customdata=np.column_stack([edges[:-1], edges[1:], counts]),
-            hovertemplate=f"%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}}: %{{customdata[2]:,}} (%{{y:.1f}} %)<extra>{name}</extra>",
-        )
-    top = 1.08 * max(1e-9, *(max(bar.y) for bar in figure.data))
+        shown = {
+            "x": (edges[:-1] + edges[1:]) / 2,
+            "y": 100 * counts / max(1, len(values)),
+            "name": f"{name} ({len(values):,})",
+            "customdata": np.column_stack([edges[:-1], edges[1:], counts]),
+            "hovertemplate": f"%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}}: %{{customdata[2]:,}} (%{{y:.1f}} %)<extra>{name}</extra>",
+        }
+        if name in GROUP_COLOURS:
+            pale = {"marker": {"opacity": 0.55}}
+            bar = {"color": tints[name], "line": {"width": 0}}
+            figure.add_bar(**shown, width=(span[1] - span[0]) / bins, marker=bar, opacity=0.55, selected=pale, unselected=pale)
+        else:  # sources of outliers: outlines, as further filled bars would hide one another
+            figure.add_scatter(**shown, mode="lines", line={"color": tints[name], "width": 2.5, "shape": "hvh"})
+    top = 1.08 * max(1e-9, *(max(group.y) for group in figure.data))
     if id_quantile is not None and span[0] <= id_quantile <= span[1]:
         line = {"color": tints.get("ID validation", "#0072B2"), "width": 2, "dash": "dash"}
         name = "95 % of ID lie right of this line"

@@ -1,19 +1,22 @@
 """ID images and outliers as points on a plane."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import plotly.graph_objects as go
 
-from badood.explore.figures.style import DOT_SCALE, colours, source_colours, styled
+from badood.explore.figures.style import DOT_SCALE, colours, styled
 
 _NONE = "#8a8d93"
 
 
-def embedding_map(points: pd.DataFrame, colour: str = "id_confidence") -> go.Figure:
+def embedding_map(points: pd.DataFrame, colour: str = "id_confidence", tints: Mapping[str, str] | None = None) -> go.Figure:
     """Outliers as dots over the ID images as pale rings; drawn by WebGL, so a hundred thousand points stay fluid.
 
     Args:
         points: a row a point: x, y, kind ("ID" or "outlier"), id (of the image or outlier) and the column `colour`.
         colour: a numeric column is shown as a scale, any other as groups; outliers of which it says nothing are grey.
+        tints: colours of groups that have one elsewhere, such as sources.
     """
     figure = go.Figure()
     known, odd = (points[points["kind"] == kind] for kind in ("ID", "outlier"))
@@ -31,12 +34,11 @@ def embedding_map(points: pd.DataFrame, colour: str = "id_confidence") -> go.Fig
         scale = {"color": odd[colour], "colorscale": DOT_SCALE, "colorbar": {"title": {"text": colour}, "thickness": 14}, "size": 5}
         figure.add_trace(_dots(odd, colour, f"outliers ({len(odd):,})", scale))
     else:
-        # sources in the order of the run's settings, which is that of their rows
-        names = list(odd[colour].unique()) if colour == "source" else sorted(odd[colour].unique())
-        tints = source_colours(names) if colour == "source" else colours(names)
+        names = sorted(odd[colour].unique())
+        shown = colours(names) | dict(tints or {})
         for name in names:
             part = odd[odd[colour] == name]
-            figure.add_trace(_dots(part, colour, f"{name} ({len(part):,})", {"color": tints[name], "size": 5}))
+            figure.add_trace(_dots(part, colour, f"{name} ({len(part):,})", {"color": shown[name], "size": 5}))
     if len(unsaid):
         figure.add_trace(_dots(unsaid.assign(**{colour: "unknown"}), colour, f"unknown ({len(unsaid):,})", {"color": _NONE, "size": 5}))
     styled(figure, "Map of the embeddings", x="first axis of the map (no unit)", y="second axis (no unit)", height=620, dragmode="lasso")
