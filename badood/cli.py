@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Exit codes: 0 done, 1 an error or a failed check, 2 wrong usage or settings."""
 
+import io
 import os
 import signal
 import sys
@@ -58,6 +59,9 @@ def main() -> None:
     """Entry point: errors of ours end in one message, without a traceback."""
     if not ranks().first:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (lives as long as the process)
+    for stream in (sys.stdout, sys.stderr):  # a name that a terminal's encoding lacks is written in escapes, not lost with all that was computed
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # what is ended from outside says so in its run, like what is stopped by Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

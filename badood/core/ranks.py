@@ -5,6 +5,7 @@ takes its share of the batch and gradients are averaged. Only the first one writ
 """
 
 import atexit
+import datetime
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -102,7 +103,8 @@ def ranks() -> Ranks:
     # its end; torch's optimizers import it at their first use
     import torch.distributed.nn  # noqa: F401
 
-    dist.init_process_group()  # gloo for what lies on the CPU, NCCL for what lies on GPUs
+    # torchrun ends the others where one dies; one that works alone for hours, while it reads images for instance, is no failure
+    dist.init_process_group(timeout=datetime.timedelta(days=7))  # gloo for what lies on the CPU, NCCL for what lies on GPUs
     atexit.register(dist.destroy_process_group)  # a thread of it that outlives the interpreter aborts the process
     return Ranks(dist.get_rank(), dist.get_world_size())
 

@@ -52,12 +52,14 @@ class Stage(Generic[A_co]):
         version: raised when the meaning of the result changes; older results stay readable, and are not found by new runs.
         result: how its folder is read.
         function: (out, *inputs, ctx) -> None; writes into the folder `out`, in which a killed attempt may have left its checkpoints.
+        shared: processes of one run (torchrun) share its work; else the first one does it while the others wait.
     """
 
     name: str
     version: int
     result: Callable[[Path], A_co]
     function: Callable[..., None]
+    shared: bool = True
 
     def key(self, inputs: Sequence[Any], lossy: str = "") -> str:
         """16 hex digits: of name, version, settings, the keys of results that go in, and the contents of weights.
@@ -75,9 +77,9 @@ def _found(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def stage(name: str, version: int, result: Callable[[Path], A]) -> Callable[[Callable[..., None]], Stage[A]]:
+def stage(name: str, version: int, result: Callable[[Path], A], *, shared: bool = True) -> Callable[[Callable[..., None]], Stage[A]]:
     """Decorator that makes a stage of a function; see `Stage`."""
-    return lambda function: Stage(name, version, result, function)
+    return lambda function: Stage(name, version, result, function, shared)
 
 
 def _plain(value: Any) -> Any:

@@ -75,7 +75,7 @@ def _make(place: Path, stage: Stage[Any], inputs: Sequence[Any], ctx: Context) -
             part.mkdir(exist_ok=True)
             stage.function(part, *inputs, ctx)
             part.rename(place)
-    else:  # its share of the work; what it writes is the first one's again
+    elif stage.shared:  # its share of the work; what it writes is the first one's again
         with tempfile.TemporaryDirectory() as out:
             stage.function(Path(out), *inputs, ctx)
     return time.perf_counter() - start, peak_rss_mb()

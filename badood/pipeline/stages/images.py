@@ -55,7 +55,7 @@ def _named(parts: Sequence[ImageSet], sources: Sequence[Source]) -> list[ImageSe
     return [part.named(getattr(source, "name", part.name)) for part, source in zip(parts, sources, strict=True)]
 
 
-@stage("images", version=1, result=Images)
+@stage("images", version=1, result=Images, shared=False)
 def images(out: Path, reading: Reading, ctx: Context) -> None:
     """`images.npy` (N, 3, S, S) uint8, `rows.parquet` (label, id, levels), `set.json` (name, classes, what was left out, a key of the content)."""
     found = reading.load()
@@ -93,7 +93,7 @@ class Split(Artefact):
     """Which rows of the ID training images are held out."""
 
 
-@stage("split", version=1, result=Split)
+@stage("split", version=1, result=Split, shared=False)
 def split(out: Path, every: Images, share: float, seed: int, ctx: Context) -> None:
     """`train.npy` and `validation.npy`: row numbers, disjoint, together everything, `share` of each class for validation."""
     numbered = replace(every.as_set(), levels={"row": np.arange(len(every), dtype=np.float64)})

@@ -37,7 +37,7 @@ def select(
     keep(out, chosen.kept, lo=chosen.lo, hi=chosen.hi, overlap=chosen.overlap, reason=chosen.reason, warning=chosen.warning)
 
 
-@stage("select-all", version=1, result=Kept)
+@stage("select-all", version=1, result=Kept, shared=False)
 def everything(out: Path, outliers: Outliers, ctx: Context) -> None:
     """As `select`, of every outlier: what the first detector is trained on, before there is any confidence."""
     keep(out, np.ones(len(outliers), dtype=bool), lo=0.0, hi=1.0, overlap=0.0, reason="every outlier", warning="")

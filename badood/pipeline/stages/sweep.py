@@ -15,7 +15,7 @@ _LIMITS = 11
 """Limits between the ends of the span: 55 bands."""
 
 
-@stage("sweep", version=1, result=Sweep)
+@stage("sweep", version=1, result=Sweep, shared=False)
 def sweep(out: Path, quantiles: bool, span: list[float], confidence: Confidence, previews: Previews, ctx: Context) -> None:
     """`sweep.parquet`: a row a band, as `filter.sweep` makes them."""
     done = 0

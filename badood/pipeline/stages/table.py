@@ -20,7 +20,7 @@ _BATCH = 128
 """Rows a row group: reading one thumbnail reads its whole group's images."""
 
 
-@stage("table", version=1, result=Table)
+@stage("table", version=1, result=Table, shared=False)
 def table(out: Path, outliers: Outliers, described: Described | None, confidence: Confidence, typed: Typed, ctx: Context) -> None:
     """`outliers.parquet`: a row an outlier, with the image."""
     write_outliers(out / "outliers.parquet", joined(outliers, described, confidence, typed), outliers.pixels)
