@@ -48,7 +48,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     train, test = load(cfg.data.train, None), load(cfg.data.test, None)
     pixels = test.pixels(size)
     z0 = encode(models.encoder, pixels, compute, progress=progress)
-    known = nearest_classes(encode(models.encoder, train.pixels(size), compute, progress=progress), train.labels)
+    vote = nearest_classes(encode(models.encoder, train.pixels(size), compute, progress=progress), train.labels)
     rows = anchors(test.labels, min(_ANCHORS, len(test)), _SEED)
     noise = Noise(_SEED, rows)
     anchor, labels = z0[rows], torch.from_numpy(test.labels[rows])
@@ -57,10 +57,10 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     rebuilt = models.rebuild(originals, progress)
 
     def consistency(made: Tensor) -> float:
-        return float((known.predict(encode(models.encoder, made, compute).numpy()) == test.labels[rows]).mean())
+        return float((vote.predict(encode(models.encoder, made, compute).numpy()) == test.labels[rows]).mean())
 
     return {
-        "knn_accuracy": float((known.predict(z0.numpy()) == test.labels).mean()),
+        "knn_accuracy": float((vote.predict(z0.numpy()) == test.labels).mean()),
         "psnr_db": psnr(rebuilt, originals),
         "rebuilt_consistency": consistency(rebuilt[torch.from_numpy(rows)]),
         "decode_consistency": consistency(decoded),

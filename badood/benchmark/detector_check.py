@@ -102,7 +102,7 @@ def check_detector(
         hint, better = normalisation_hint(start, images, labels, data.classes, compute)
         if better or not start.as_expected(len(data.classes)):
             notes.append(hint)
-    known = score(start.detector, images, compute, progress=progress).energy
+    id_energy = score(start.detector, images, compute, progress=progress).energy
     return DetectorCheck(
         weights=weights,
         backbone=given.cfg.backbone,
@@ -117,8 +117,8 @@ def check_detector(
         accuracy=start.accuracy,
         as_expected=start.as_expected(len(data.classes)),
         ood={
-            name: ood_metrics(known, score(start.detector, Read(odd, given.cfg.image_size), compute, progress=progress).energy)
-            for name, odd in (ood or {}).items()
+            name: ood_metrics(id_energy, score(start.detector, Read(of, given.cfg.image_size), compute, progress=progress).energy)
+            for name, of in (ood or {}).items()
         },
         told=tuple(notes),
     )

@@ -83,9 +83,9 @@ def rank_correlation(energy_id: ArrayLike, energy_outliers: ArrayLike) -> float:
     Args:
         energy_id: (N,) of ID images. energy_outliers: (M,) of outliers.
     """
-    known, odd = torch.as_tensor(energy_id).double(), torch.as_tensor(energy_outliers).double()
-    energies = torch.cat([known, odd])
+    of_id, of_outliers = torch.as_tensor(energy_id).double(), torch.as_tensor(energy_outliers).double()
+    energies = torch.cat([of_id, of_outliers])
     if (energies == energies[0]).all():
         return 0.0
-    label = torch.cat([torch.zeros_like(known), torch.ones_like(odd)])
+    label = torch.cat([torch.zeros_like(of_id), torch.ones_like(of_outliers)])
     return float(spearmanr(energies.numpy(), label.numpy()).statistic)

@@ -69,12 +69,12 @@ def train_full(
 
     def loss(rows: Tensor, _share_done: float) -> Tensor:
         n = len(rows)
-        known = images[rows]
+        id_images = images[rows]
         if rebuilt is not None:
             swapped = torch.rand(n) < cfg.rebuilt_share
-            known[swapped] = rebuilt[rows[swapped]]
+            id_images[swapped] = rebuilt[rows[swapped]]
         drawn = torch.randint(len(outliers), (max(2, round(cfg.outlier_share * n)),))
-        parts = (known, _no_larger(outliers[drawn], cfg.image_size))
+        parts = (id_images, _no_larger(outliers[drawn], cfg.image_size))
         logits = detector(compute.put(torch.cat([augmented(part) for part in parts]))).float()
         return _objective(detector.head, logits, compute.put(labels[rows]), cfg.beta)
 
@@ -86,8 +86,8 @@ def train_full(
 def ordering(detector: Detector, images: Images, outliers: Images, compute: Compute) -> dict[str, float]:
     """The report of a detector: rank_correlation of E with the outlier label, in [-1, 1], on the first rows of each."""
     parts = (some[torch.arange(min(len(some), REPORT_ROWS))] for some in (images, outliers))
-    known, odd = (score(detector, _no_larger(part, detector.image_size), compute).energy for part in parts)
-    return {"rank_correlation": rank_correlation(known, odd)}
+    of_id, of_outliers = (score(detector, _no_larger(part, detector.image_size), compute).energy for part in parts)
+    return {"rank_correlation": rank_correlation(of_id, of_outliers)}
 
 
 def make_detector(
@@ -200,12 +200,12 @@ def _no_larger(images: Tensor, side: int) -> Tensor:
 def _objective(head: Head, logits: Tensor, labels: Tensor, beta: float) -> Tensor:
     """Eq. 5 on a batch: first the ID images that have `labels`, then outliers."""
     phi = head.phi(energy(logits))
-    known = len(labels)
-    return F.cross_entropy(logits[:known], labels) + beta * uncertainty_loss(phi[:known], phi[known:])
+    of_id = len(labels)
+    return F.cross_entropy(logits[:of_id], labels) + beta * uncertainty_loss(phi[:of_id], phi[of_id:])
 
 
-def _check(known: int, outliers: int) -> None:
-    if not known or not outliers:
+def _check(id_images: int, outliers: int) -> None:
+    if not id_images or not outliers:
         raise BadInput(
-            f"the detector trains on ID images and outliers, got {known:,} and {outliers:,}; widen the filter or check data.train."
+            f"the detector trains on ID images and outliers, got {id_images:,} and {outliers:,}; widen the filter or check data.train."
         )

@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
-import torch
 import torchvision
 from torch import nn
 
+from badood.core.compute import on_host
 from badood.core.errors import BadConfig
 from badood.detect.backbones.base import Family, State, backbone
 
@@ -82,4 +82,4 @@ class Torchvision(Family):
 
 def _place(name: str) -> AbstractContextManager[object]:
     """RegNets compute their sizes with tensors, so they cannot be built where tensors have no values."""
-    return torch.device("cpu") if name.startswith("regnet") else nullcontext()
+    return on_host() if name.startswith("regnet") else nullcontext()
