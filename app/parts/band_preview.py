@@ -54,7 +54,8 @@ def _suggest(found: Finished) -> None:
         if state.value("suggestion"):
             st.caption(state.value("suggestion"))
         return
-    answer = asked("suggest", state.visitor(), run=found.run.id)
+    only = list(state.value("source") or []) if len(found.sources) > 1 else []
+    answer = asked("suggest", state.visitor(), run=found.run.id, sources=only)
     if not answer.done():
         st.caption(":material/hourglass_top: Comparing bands on validation images. The page stays usable.")
         return
@@ -65,6 +66,7 @@ def _suggest(found: Finished) -> None:
     elif chosen is not None:
         # not rounded: outliers lie close together near 0, and those at the ends would drop out
         state.set_band(Band(chosen["lo"], chosen["hi"]))
-        reach = f"The {chosen['kept']:,} outliers in it reach from {chosen['lo']:.3f} to {chosen['hi']:.3f}."
+        of = f" of {', '.join(only)}" if only else ""
+        reach = f"The {chosen['kept']:,} outliers{of} in it reach from {chosen['lo']:.3f} to {chosen['hi']:.3f}."
         state.put("suggestion", f"Suggested because: {chosen['reason']}. {reach}")
     st.rerun()

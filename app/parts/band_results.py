@@ -41,7 +41,9 @@ def sweep(found: Finished) -> None:
     st.header("All bands at a glance")
     band = state.band(found)
     table = found.sweep(quantiles=band.quantiles)
-    st.caption("Previews 55 bands, one after the other, in the background. Previews train the last layer only and use validation images.")
+    several = " Outliers of every source take part." * (len(found.sources) > 1)
+    told = "Previews 55 bands, one after the other, in the background. Previews train the last layer only and use validation images."
+    st.caption(told + several)
     busy = bool(open_jobs(found.run.id, ["sweep"]))
     if st.button("Sweep all bands" if table.empty else "Sweep again", icon=":material/apps:", key="sweep", disabled=busy):
         ensure_worker()

@@ -43,7 +43,7 @@ def own_data(choice: str) -> Data:
     path = _typed_data() if choice == _HERE else _uploaded_data()
     if path is None:
         return Data(lacking=True)
-    if any(path.glob("cifar-*")) and path.is_dir():
+    if _there(path) and path.is_dir() and any(path.glob("cifar-*")):
         return Data(path)  # as torchvision unpacks them, which only the preset's own reader knows
     try:
         return Data(path, source_of(path).dataset)
@@ -105,7 +105,7 @@ def own_outliers(choice: str) -> Brought:
 
 def _typed_outliers() -> dict[str, Path]:
     text = "One a line: a folder of images, parquet, tar, .npy or .npz. Each is a source of its own, named after it."
-    lines = st.text_area("Outliers of your own", key="outlier paths", placeholder="/path/to/outliers", help=text, height=80)
+    lines = st.text_area("Files or folders, one a line", key="outlier paths", placeholder="/path/to/outliers", help=text, height=80)
     places = [Path(line.strip()).expanduser() for line in lines.splitlines() if line.strip()]
     for place in places:
         if not _there(place):
@@ -115,7 +115,7 @@ def _typed_outliers() -> dict[str, Path]:
 
 def _uploaded_outliers() -> dict[str, Path]:
     text = "A zip of images, parquet, .npy, .npz or tar; each is a source of its own. They stay on this machine, in the store."
-    files = st.file_uploader("Outliers of your own", _KINDS, accept_multiple_files=True, key="outlier files", help=text)
+    files = st.file_uploader("Files of outliers", _KINDS, accept_multiple_files=True, key="outlier files", help=text)
     try:
         return _named({file.name: kept_file(file, file.name) for file in files})
     except BadOODError as error:
@@ -149,7 +149,11 @@ def own_detector(mode: str) -> Weights:
     text = "A file on this machine, a folder as timm writes it, or a name to fetch: timm:resnet18.a1_in1k, hf_hub:owner/name, torchvision:resnet50."
     typed = left.text_input("Weights of the detector", key="detector path", placeholder="/path/to/weights.pt", help=text).strip()
     upload = right.file_uploader("Or upload them", ["pt", "pth", "th", "ckpt", "safetensors", "bin", "tar"], key="detector file")
-    place = str(kept_file(upload, upload.name)) if upload is not None else typed
+    try:
+        place = str(kept_file(upload, upload.name)) if upload is not None else typed
+    except BadOODError as error:
+        st.error(str(error), icon=":material/error:")
+        place = ""
     if not place:
         return Weights([], lacking=True)
     if not place.startswith(_FETCHED):

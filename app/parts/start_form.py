@@ -42,7 +42,7 @@ def start_form() -> None:
     mode = detector.selectbox("Detector", list(DETECTORS), format_func=DETECTORS.get, key="detector mode", help=text)
     data, brought, weights = own_data(source), own_outliers(own), own_detector(mode)
     cfg = load_config(chosen)
-    overrides = weights.overrides + _main_settings(cfg)
+    overrides = weights.overrides + _main_settings(cfg, mode, generates=not brought.only)
     with st.expander("Advanced settings"):
         overrides += advanced_settings(cfg)
     button, said = st.columns([1, 3], vertical_alignment="center")
@@ -68,7 +68,12 @@ def _named_well(name: str) -> bool:
     return True
 
 
-def _main_settings(cfg: Config) -> list[str]:
+def _main_settings(cfg: Config, mode: str, *, generates: bool) -> list[str]:
+    """Those that most people change.
+
+    Args:
+        mode: of the detector. generates: whether the preset's generator makes outliers.
+    """
     count, scales, epochs = st.columns(3)
     # keys hold the preset: another preset has other values to begin with
     number = count.number_input(
@@ -79,6 +84,7 @@ def _main_settings(cfg: Config) -> list[str]:
         step=100,
         key=f"{cfg.preset} count",
         help="Of the preset's generator, in all, spread evenly over scales and classes.",
+        disabled=not generates,
     )
     pushed = scales.multiselect(
         "Guidance scales",
@@ -87,18 +93,21 @@ def _main_settings(cfg: Config) -> list[str]:
         accept_new_options=True,
         key=f"{cfg.preset} scales",
         help="How hard outliers are pushed towards rare places. Paper: 0.025, 0.05 and 0.075.",
+        disabled=not generates,
     )
+    name = "tuned_epochs" if mode == "tuned" else "epochs"
     budget = epochs.number_input(
         "Detector epochs",
         0.1,
         1000.0,
-        cfg.detector.epochs,
+        getattr(cfg.detector, name),
         step=1.0,
         format="%g",
-        key=f"{cfg.preset} epochs",
-        help="Passes over the training images, from scratch.",
+        key=f"{cfg.preset} {name}",
+        help="Passes over the training images. A detector that is taken as it is makes none.",
+        disabled=mode == "as-is",
     )
-    return [f"synthesise.count={number}", f"synthesise.scales=[{', '.join(pushed)}]", f"detector.epochs={budget}"]
+    return [f"synthesise.count={number}", f"synthesise.scales=[{', '.join(pushed)}]", f"detector.{name}={budget}"]
 
 
 def _ask(cfg: Config, name: str) -> None:

@@ -5,7 +5,7 @@ import datetime
 import streamlit as st
 
 from app import state
-from app.opened import is_ready, opened, runs
+from app.opened import is_ready, runs
 from app.parts.job_status import job_status
 from app.parts.start_form import start_form
 from app.workers import ensure_worker
@@ -118,12 +118,11 @@ def _figures(run: Run) -> None:
     if not is_ready(run):
         st.caption("No outliers yet.")
         return
-    found = opened(run.id)
+    found = Finished(run)
     count, fpr, auroc = st.columns(3)
     told = st.empty()
-    several = found.outliers.mix("source")
-    text = ", ".join(f"{row.count:,} of {row.source}" for row in several.itertuples(index=False))
-    count.metric("Outliers", f"{len(found.outliers):,}", help=text)
+    text = ", ".join(f"{number:,} of {name}" for name, number in found.counts.items())
+    count.metric("Outliers", f"{sum(found.counts.values()):,}", help=text)
     if not found.scored:
         told.caption("No detector has looked at them yet; the outliers themselves can be looked at.")
         return

@@ -95,6 +95,11 @@ class Finished:
         return table.groupby(["set", "kind"], sort=False).agg(**firsts).reset_index()
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Number of outliers by source, without reading them."""
+        return {name: made.count for name, made in recorded_outliers(self.run).parts}
+
+    @property
     def chosen(self) -> FilterRow | None:
         """The row of the filter table that validation images choose; never by figures on test images."""
         return chosen(self.run.rows)

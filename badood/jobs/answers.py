@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -53,11 +53,15 @@ def preview(run: str, filter: dict[str, Any]) -> dict[str, Any]:
     return figures | {"kept": int(chosen.kept.sum()), "lo": chosen.lo, "hi": chosen.hi, "overlap": chosen.overlap}
 
 
-def suggest(run: str) -> dict[str, Any]:
-    """The auto band, with the run's own count and seed: lo, hi, kept, reason."""
+def suggest(run: str, sources: Sequence[str] = ()) -> dict[str, Any]:
+    """The auto band, with the run's own count and seed: lo, hi, kept, reason.
+
+    Args:
+        sources: of their outliers only; none = of those that the run's filter names.
+    """
     opened, found = _opened(run)
     compute = Context(opened.cfg.compute).compute
-    asked = opened.cfg.filter.model_copy(update={"strategy": "auto"})
+    asked = opened.cfg.filter.model_copy(update={"strategy": "auto"} | ({"sources": list(sources)} if sources else {}))
     table = filter_table(found.outliers, found.described, found.confidence)
     chosen = select(table, asked, found.confidence.validation, preview=lambda kept: found.previews.head_metrics(kept, compute))
     return {"lo": chosen.lo, "hi": chosen.hi, "kept": int(chosen.kept.sum()), "reason": chosen.reason}

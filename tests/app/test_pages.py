@@ -215,6 +215,7 @@ def test_own_outliers_are_sources_beside_the_generator_or_in_its_place(worker: N
     test.selectbox(key="outlier source").set_value("Files or folders on this machine").run()
     test.text_area(key="outlier paths").set_value(str(first)).run()
     test.checkbox(key="only imported").check().run()
+    assert test.number_input(key="miniworld count").disabled
     test.text_input(key="run name").set_value("only").run()
     start(test)
     sources = {job.run_id: job.arguments["config"]["outliers"] for job in jobs.listed(open_database(), kinds=["run"])}
@@ -253,6 +254,7 @@ def test_an_own_detector_is_tuned_or_taken_as_it_is(worker: None, tmp_path: Path
     assert "does not exist" in test.error[0].value
     torch.save(seasoned(ResNet20(10)).state_dict(), tmp_path / "it's mine.pt")
     test.text_input(key="detector path").set_value(str(tmp_path / "it's mine.pt")).run()
+    assert test.number_input(key="miniworld epochs").disabled
     start(test)
     assert not test.exception
     assert not test.error, test.error[0].value
