@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,16 @@ import psutil
 import pytest
 import torch
 
-from badood.config import Compute
 from badood.core.artefacts import read_json
+from badood.core.training import total_steps
 from badood.core.weights import read
-from badood.pipeline.method import FEW_STEPS, Method
-from badood.pipeline.runs import Run, open_run
+from badood.pipeline.artefacts import Kept
+from badood.pipeline.engines import Local
+from badood.pipeline.opened import recorded
+from badood.pipeline.path import FEW_STEPS, training_settings
+from badood.pipeline.runs import open_run, start_run
+from badood.pipeline.stage import Context
+from badood.pipeline.stages.detect import detect
 from tests.conftest import CHECKOUT, SMALL_SETTINGS
 
 SETTINGS = [
@@ -45,20 +49,17 @@ def at_work(run: Path, process: "subprocess.Popen[str]") -> list[psutil.Process]
     """Wait until detectors are being trained in two processes; those that help."""
     end = time.monotonic() + 900
     parent = psutil.Process(process.pid)
-    while not (any(run.glob("detect/.*.part/checkpoint.pt")) and (crew := helpers(parent))):
+    # each detector in the making holds its lock, and the one in the process beside has begun to train
+    while len(list(run.glob("detect/.*.part"))) < 2 or not any(run.glob("detect/.*.part/checkpoint.pt")):
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < end, "no two detectors were trained at a time"
         time.sleep(0.02)  # the run needs the processor
-    return crew
+    return helpers(parent)
 
 
 def helpers(parent: psutil.Process) -> list[psutil.Process]:
-    found = []
-    for child in parent.children():
-        with suppress(psutil.NoSuchProcess):
-            if "badood.pipeline.side_by_side" in child.cmdline():
-                found.append(child)
-    return found
+    """Processes below it that have torch loaded: loky's own tracker of resources has not."""
+    return [child for child in parent.children(recursive=True) if any("libtorch" in part.path for part in child.memory_maps())]
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -90,23 +91,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "beside"
 
 
-def test_a_detector_is_the_one_that_one_thread_trains_alone(finished: Path, tmp_path: Path) -> None:
+def test_a_detector_is_the_one_that_one_thread_trains_alone(finished: Path) -> None:
     run = open_run(finished)
-    method = Method(run)
-    assert method.steps >= FEW_STEPS
-    row = next(row for row in run.record["metrics"].values() if row.get("kept", 90) < 90)
-    kept = method.selection(method.cfg.filter.model_validate(row["filter"])).kept
-    assert kept.sum() == row["kept"]
+    found = recorded(run)
+    assert total_steps(len(found.sets.train), run.cfg.detector) >= FEW_STEPS
+    row = next(row for row in run.rows.values() if not row.empty and row.kept < 90)
+    kept = Kept(run.folder / row.selection)
+    assert kept.mask.sum() == row.kept
     threads = torch.get_num_threads()
     try:
-        alone = Method(Run(tmp_path, run.cfg.model_copy(update={"compute": Compute(threads=1)})))
-        (tmp_path / "run.json").write_text((finished / "run.json").read_text())
-        for stage in ("encode", "synthesise", "decode", "rebuild"):
-            (tmp_path / stage).symlink_to(finished / stage)
-        again = read(alone.detector(kept) / "detector.safetensors")
+        alone = Local(start_run(run.cfg, "alone"), Context(run.cfg.compute.model_copy(update={"threads": 1})))
+        made = alone(detect, training_settings(run.cfg), found.start, found.sets.train, found.outliers, kept, found.rebuilt)
     finally:
         torch.set_num_threads(threads)
-    beside = read(run.folder / row["detector"] / "detector.safetensors")
+    again, beside = read(made.weights), read(run.folder / row.detector / "detector.safetensors")
+    assert f"detect/{made.key}" == row.detector
     assert again.keys() == beside.keys()
     assert all(np.array_equal(again[name], beside[name]) for name in again)
 
@@ -125,7 +124,8 @@ def test_a_process_or_the_run_is_killed_and_the_tables_stay_the_same(finished: P
         said.append(process.communicate(timeout=120)[1])
         assert process.returncode != 0
         assert gone(crew), "a process outlived its run"
-    assert "ended with code -9" in said[1]
+    assert "ended in the middle" in said[1]
+    assert "SIGKILL(-9)" in said[1]
     process = start(tmp_path)
     _, last = process.communicate(timeout=600)
     assert process.returncode == 0, last
