@@ -187,6 +187,11 @@ def choose(device: str = "auto", precision: str = "auto", threads: int = 0, memo
     return Compute(place, torch.float32 if precision == "fp32" else torch.bfloat16, memory_gb, int8=precision == "int8", ranks=ranks())
 
 
+def on_host() -> AbstractContextManager[object]:
+    """New tensors have values inside, also where those around have shapes only (torch's meta device)."""
+    return torch.device("cpu")
+
+
 def has_instructions(*names: str) -> bool:
     """Whether this CPU has all of these, by the names of `torch.cpu.get_capabilities`."""
     found = torch.cpu.get_capabilities()
