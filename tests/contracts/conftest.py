@@ -58,7 +58,9 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every finished file below a folder with what is in it."""
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file() and file.name[0] != "."}
+    return {
+        str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file() and file.name[0] != "."
+    }
 
 
 def walked(value: Any) -> Iterator[Any]:

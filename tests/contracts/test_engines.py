@@ -87,7 +87,10 @@ def test_an_error_of_a_stage_is_told_as_it_was_raised_and_the_others_can_go_on(t
     found = recorded(tiny_run)
     wrong = tiny_run.cfg.detector.model_copy(update={"mode": "as-is"})
     kept = [Kept(tiny_run.folder / row.selection) for row in tiny_run.rows.values()][:2]
-    calls = [call(detect, cfg, None, sets.train, found.outliers, each, None) for cfg, each in zip((tiny_run.cfg.detector, wrong), kept, strict=True)]
+    calls = [
+        call(detect, cfg, None, sets.train, found.outliers, each, None)
+        for cfg, each in zip((tiny_run.cfg.detector, wrong), kept, strict=True)
+    ]
     with pytest.raises(BadInput, match="needs given weights"):
         do.each(calls, 2)
     assert do.each(calls[:1], 2)[0].weights.exists()

@@ -31,11 +31,19 @@ def photographs(folder: Path) -> dict[str, Any]:
     return {"path": str(folder)}
 
 
-MADE: dict[str, Callable[[Path], dict[str, Any]]] = {"embedded": lambda _: {"count": 14, "scales": [0.0, 0.05], "batch_size": 4}, "imported": photographs}
+MADE: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "embedded": lambda _: {"count": 14, "scales": [0.0, 0.05], "batch_size": 4},
+    "imported": photographs,
+}
 """By source, parameters of a tiny one; a new source needs a line here."""
 
 WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
-    "embedded": [({"method": "vso"}, "did you mean vos"), ({"params": {"strat": 3}}, "strat"), ({"scales": []}, "scales"), ({"no": 1}, "no")],
+    "embedded": [
+        ({"method": "vso"}, "did you mean vos"),
+        ({"params": {"strat": 3}}, "strat"),
+        ({"scales": []}, "scales"),
+        ({"no": 1}, "no"),
+    ],
     "imported": [({"path": "/nowhere"}, "/nowhere"), ({"limit": 0}, "limit"), ({"no": 1}, "no")],
 }
 """By source, what `of` or `check` refuses, and what they name."""

@@ -22,7 +22,10 @@ from tests.contracts.conftest import tiny_settings, walked
 
 MODULES = [importlib.import_module(f"{stages.__name__}.{each.name}") for each in pkgutil.iter_modules(stages.__path__)]
 STAGES: dict[str, Stage[Any]] = {
-    value.name: value for module in MODULES for value in vars(module).values() if isinstance(value, Stage) and value.function.__module__ == module.__name__
+    value.name: value
+    for module in MODULES
+    for value in vars(module).values()
+    if isinstance(value, Stage) and value.function.__module__ == module.__name__
 }
 
 
@@ -37,7 +40,12 @@ class Listening(Local):
 
 
 def test_every_module_of_the_folder_has_a_stage_and_no_name_is_given_twice() -> None:
-    names = [value.name for module in MODULES for value in vars(module).values() if isinstance(value, Stage) and value.function.__module__ == module.__name__]
+    names = [
+        value.name
+        for module in MODULES
+        for value in vars(module).values()
+        if isinstance(value, Stage) and value.function.__module__ == module.__name__
+    ]
     assert len(names) == len(set(names)) >= 15
     assert {STAGES[name].function.__module__ for name in STAGES} == {module.__name__ for module in MODULES}
 
@@ -103,5 +111,7 @@ def test_a_raised_version_leaves_old_runs_readable(tiny_run: Run, monkeypatch: p
         monkeypatch.setattr(path, name, replace(getattr(path, name), version=99))
     assert open_run("old").rows == before
     again = path.run(tiny_run.cfg, "new", engine=Local)
-    assert {entry for entry in keys(again) if entry.startswith("images/")} == {entry for entry in keys(tiny_run) if entry.startswith("images/")}
+    assert {entry for entry in keys(again) if entry.startswith("images/")} == {
+        entry for entry in keys(tiny_run) if entry.startswith("images/")
+    }
     assert not {entry for entry in keys(again) & keys(tiny_run) if entry.startswith(("detect/", "evaluate/"))}

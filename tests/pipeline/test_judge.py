@@ -26,7 +26,9 @@ def heatmap(run: Finished, found: Results, name: str, cfg: Config | None = None,
     cfg, grid = cfg or run.run.cfg, found.sets.grid
     assert grid is not None
     do = Local(run.run, Context(cfg.compute), timed=False)
-    made: Evaluated = do(shift, name, cfg.evaluate.fit_images, trained or found.previews.first, found.sets.train, found.sets.validation, grid)
+    made: Evaluated = do(
+        shift, name, cfg.evaluate.fit_images, trained or found.previews.first, found.sets.train, found.sets.validation, grid
+    )
     return made.shift
 
 

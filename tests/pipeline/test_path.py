@@ -101,7 +101,9 @@ def test_every_outlier_has_the_columns_of_the_design(small_run: Finished) -> Non
 def test_a_moved_band_repeats_filter_retrain_and_evaluation_only(small_run: Finished) -> None:
     before = results(small_run.run.folder)
     retrain(small_run.run, Filter(strategy="band", lo=0.0, hi=1.0))
-    assert results(small_run.run.folder) == before | {"select": before["select"] + 1}, "the band that keeps everything is the first detector"
+    assert results(small_run.run.folder) == before | {"select": before["select"] + 1}, (
+        "the band that keeps everything is the first detector"
+    )
     before = results(small_run.run.folder)
     hi = float(small_run.outliers.values("id_confidence").max()) - 1e-9
     row = retrain(small_run.run, Filter(strategy="band", lo=0.0, hi=hi))

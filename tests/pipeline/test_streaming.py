@@ -127,7 +127,9 @@ make(Path(sys.argv[1]), Counting(2000, pause=0.02), Models(load_config("miniworl
 @pytest.mark.slow
 def test_a_killed_stage_goes_on_at_the_last_whole_group(tmp_path: Path, models: Models) -> None:
     for groups in (2, 7):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=CHECKOUT, env=os.environ | {"PYTHONPATH": str(CHECKOUT)})
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(tmp_path)], cwd=CHECKOUT, env=os.environ | {"PYTHONPATH": str(CHECKOUT)}
+        )
         end = time.monotonic() + 120
         while len(list((tmp_path / "outliers").glob(".*.part/group-*.parquet"))) < groups:
             assert process.poll() is None, "it ended before it could be killed"
