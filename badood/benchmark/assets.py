@@ -18,7 +18,7 @@ from badood.data.splits import load
 from badood.encode.features import encode
 from badood.outliers.embedded import anchors
 from badood.pipeline.cards import check_cards
-from badood.pipeline.fit_check import clip_top1, psnr
+from badood.pipeline.fit_figures import clip_top1, psnr
 from badood.pipeline.models import MODELS, Models
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score

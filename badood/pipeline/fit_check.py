@@ -8,32 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import normalize
-
-from badood.core.noise import Noise
-from badood.core.progress import Progress, Silent
-from badood.data.record import ImageSet
-from badood.encode.features import encode
-from badood.evaluate.clip import zero_shot
-from badood.evaluate.ood_types import class_names, vocabulary
-from badood.outliers.embedded import anchors
-from badood.pipeline.models import Model, Models
-
-MEASURED: tuple[Model, ...] = ("encoder", "tokenizer", "mage", "clip")
-"""The RDM is not measured: what it makes is meant to be unlikely."""
-
-IMAGES = 1000
-"""Images whose z0 and CLIP's name are looked at, evenly over the classes."""
-
-PROBES = 128
-"""Images among them that are rebuilt and decoded; a share of these is known to 4 % (standard error)."""
-
-NEIGHBOURS = 20
-
 GAIN_DB = 4.0
 """By so much the tokenizer's PSNR has to exceed that of images of one colour, the chance level. Measured on photographs of 32 px: MiniWorld's
 models 0.7 to 2, CIFAR's 8 to 9; on MiniWorld 12 and 8."""
@@ -53,7 +27,10 @@ NAMED = 0.6
 CLEARLY = 0.2
 """One set of models fits clearly worse than another where decoding keeps the class less often by this, on a scale from chance (0) to always (1)."""
 
-_SEED = 0
+
+def shows(psnr_db: float, flat_psnr_db: float) -> bool:
+    """Whether a tokenizer can show images, by its PSNR on them and that of images of one colour."""
+    return psnr_db >= min(flat_psnr_db + GAIN_DB, ENOUGH_DB)
 
 
 @dataclass(frozen=True)
@@ -85,12 +62,12 @@ class Figures:
     @property
     def shows(self) -> bool:
         """Whether the tokenizer can show such images."""
-        return self.psnr_db >= min(self.flat_psnr_db + GAIN_DB, ENOUGH_DB)
+        return shows(self.psnr_db, self.flat_psnr_db)
 
     @property
     def lift(self) -> float:
         """How often decoding keeps the class: 0 = as chance has it, 1 = always."""
-        return 0.0 if self.decode_consistency is None else _lift(self.decode_consistency, self.chance)
+        return 0.0 if self.decode_consistency is None else lift_of(self.decode_consistency, self.chance)
 
     @property
     def misfit(self) -> str:
@@ -106,16 +83,16 @@ class Figures:
         if self.decode_consistency >= least:
             return ""
         return (
-            f"{_percent(self.decode_consistency)} of decoded images keep their class ({_percent(least)} needed, chance "
-            f"{_percent(self.chance)}), and k-NN on z0 is right for {_percent(self.knn_accuracy)} of the images themselves"
+            f"{percent(self.decode_consistency)} of decoded images keep their class ({percent(least)} needed, chance "
+            f"{percent(self.chance)}), and k-NN on z0 is right for {percent(self.knn_accuracy)} of the images themselves"
         )
 
     def __str__(self) -> str:
-        decoded = "not measured" if self.decode_consistency is None else _percent(self.decode_consistency)
+        decoded = "not measured" if self.decode_consistency is None else percent(self.decode_consistency)
         return (
-            f"PSNR {self.psnr_db:.1f} dB (one colour {self.flat_psnr_db:.1f}); class kept by rebuilding {_percent(self.rebuilt_consistency)}, by "
-            f"decoding {decoded} (chance {_percent(self.chance)}, k-NN {_percent(self.knn_accuracy)}); CLIP top-1 {_percent(self.clip_top1)} "
-            f"(chance {_percent(self.clip_chance)})"
+            f"PSNR {self.psnr_db:.1f} dB (one colour {self.flat_psnr_db:.1f}); class kept by rebuilding {percent(self.rebuilt_consistency)}, by "
+            f"decoding {decoded} (chance {percent(self.chance)}, k-NN {percent(self.knn_accuracy)}); CLIP top-1 {percent(self.clip_top1)} "
+            f"(chance {percent(self.clip_chance)})"
         )
 
 
@@ -148,9 +125,9 @@ class ModelsFit:
 
 def unnamed_by_clip(figures: Figures) -> str:
     """A caution where CLIP hardly knows the classes; empty else. It is none of the generator's, so that it stops nothing."""
-    if _lift(figures.clip_top1, figures.clip_chance) >= 0.2:
+    if lift_of(figures.clip_top1, figures.clip_chance) >= 0.2:
         return ""
-    return f"CLIP names {_percent(figures.clip_top1)} of the images rightly, so that types OOD-I to III say little"
+    return f"CLIP names {percent(figures.clip_top1)} of the images rightly, so that types OOD-I to III say little"
 
 
 def better(fits: Sequence[ModelsFit]) -> ModelsFit | None:
@@ -182,97 +159,11 @@ def refusal(fits: Sequence[ModelsFit]) -> str:
     )
 
 
-def measure(models: Models, pixels: Tensor, labels: NDArray[np.int64], classes: Sequence[str], progress: Progress | None = None) -> Figures:
-    """What models reach on images.
-
-    Args:
-        models: of which encoder, tokenizer, MAGE and CLIP are used.
-        pixels: (N, 3, S, S) uint8, at the models' size. labels: (N,) positions in `classes`.
-    """
-    compute, progress = models.compute, progress or Silent()
-    probes = _probes(labels)
-    truth = labels[probes]
-    z0 = encode(models.encoder, pixels, compute)
-    chance = float(np.bincount(truth).max() / len(truth))
-
-    def consistency(made: Tensor) -> float:
-        return float((nearest(encode(models.encoder, made, compute), z0, labels, probes) == truth).mean())
-
-    originals = pixels[torch.from_numpy(probes)]
-    rebuilt = models.rebuild(originals, progress)
-    flat = originals.float().mean(dim=(2, 3), keepdim=True).round().to(torch.uint8).expand_as(originals)
-    reached = {"psnr_db": psnr(rebuilt, originals), "flat_psnr_db": psnr(flat, originals)}
-    shows = reached["psnr_db"] >= min(reached["flat_psnr_db"] + GAIN_DB, ENOUGH_DB)
-    decoded = models.decode(z0[torch.from_numpy(probes)], Noise(_SEED, probes), progress) if shows else None
-    names = vocabulary(classes, models.cfg.clip.vocabulary)
-    return Figures(
-        images=len(labels),
-        probes=len(probes),
-        chance=chance,
-        knn_accuracy=float((nearest(z0, z0, labels, np.arange(len(labels))) == labels).mean()),
-        **reached,
-        rebuilt_consistency=consistency(rebuilt),
-        decode_consistency=None if decoded is None else consistency(decoded),
-        clip_top1=clip_top1(models, pixels, labels, classes),
-        clip_chance=1 / len(names),
-    )
-
-
-def decode_consistency(models: Models, pixels: Tensor, labels: NDArray[np.int64]) -> float:
-    """See `Figures`; also where the tokenizer cannot show the images."""
-    probes, z0 = _probes(labels), encode(models.encoder, pixels, models.compute)
-    decoded = models.decode(z0[torch.from_numpy(probes)], Noise(_SEED, probes))
-    return float((nearest(encode(models.encoder, decoded, models.compute), z0, labels, probes) == labels[probes]).mean())
-
-
-def _probes(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    return anchors(labels, min(PROBES, len(labels)), _SEED)
-
-
-def nearest(made: Tensor, z0: Tensor, labels: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The class that each embedding's nearest images name, without the image that it was made of.
-
-    20 neighbours (fewer where classes are smaller) by cosine, votes weighted by exp(cosine / 0.07). Source: Wu et al. 2018, as MoCo and DINO
-    report it.
-
-    Args:
-        made: (n, D). z0: (N, D) of images with `labels`. own: (n,) row of the image that an embedding was made of.
-    """
-    cosine = normalize(made, dim=1) @ normalize(z0, dim=1).T
-    cosine[torch.arange(len(made)), torch.from_numpy(own)] = -torch.inf
-    sizes = np.bincount(labels)
-    k = int(np.clip(np.median(sizes[sizes > 0]) - 1, 1, min(NEIGHBOURS, len(labels) - 1)))
-    near = cosine.topk(k, dim=1)
-    votes = torch.zeros(len(made), len(sizes))
-    votes.scatter_add_(1, torch.from_numpy(labels)[near.indices], ((near.values - 1) / 0.07).exp())
-    return np.asarray(votes.argmax(dim=1).numpy())
-
-
-def psnr(rebuilt: Tensor, pixels: Tensor) -> float:
-    """Mean PSNR in dB of (N, 3, S, S) uint8 images and their reconstructions."""
-    error = (rebuilt.float() - pixels.float()).square().mean(dim=(1, 2, 3)).clamp_min(1e-3)
-    return float((10 * torch.log10(255**2 / error)).mean())
-
-
-def clip_top1(models: Models, pixels: Tensor, labels: NDArray[np.int64], classes: Sequence[str]) -> float:
-    """Zero-shot top-1 accuracy over the classes' names and the preset's whole vocabulary."""
-    cfg = models.cfg.clip
-    names = vocabulary(classes, cfg.vocabulary)
-    position = np.array([names.index(name) for name in class_names(classes)])
-    chosen = zero_shot(models.clip, pixels, names, cfg.templates, models.compute).argmax(dim=1)
-    return float((chosen.numpy() == position[labels]).mean())
-
-
-def clip_knows(models: Models, images: ImageSet) -> str:
-    """How well CLIP names images, where that is well enough; empty else."""
-    reached = clip_top1(models, images.pixels(models.cfg.data.image_size), images.labels, images.classes)
-    chance = 1 / len(vocabulary(images.classes, models.cfg.clip.vocabulary))
-    return f"it names {_percent(reached)} of the images rightly" if _lift(reached, chance) >= NAMED else ""
-
-
-def _lift(share: float, chance: float) -> float:
+def lift_of(share: float, chance: float) -> float:
+    """A share on a scale from chance (0) to always (1)."""
     return (share - chance) / max(1 - chance, 1e-9)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """For people."""
     return f"{100 * share:.0f} %"

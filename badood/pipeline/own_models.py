@@ -7,7 +7,8 @@ from badood.config import Config, load_config, preset_names
 from badood.core.errors import BadInput
 from badood.pipeline.artefacts import Images
 from badood.pipeline.cards import trained_on
-from badood.pipeline.fit_check import MEASURED, ModelsFit, refusal
+from badood.pipeline.fit_check import ModelsFit, refusal
+from badood.pipeline.fit_figures import MEASURED
 from badood.pipeline.models import Model, Models, missing
 from badood.pipeline.recipe import Wish
 from badood.pipeline.runs import Run

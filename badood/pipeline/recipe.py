@@ -1,34 +1,25 @@
 """How models for images of one's own are trained: their sizes by the images', their steps by the number of images, time and disk told first."""
 
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from badood import config
 from badood.config import Config, load_config, preset_names, validate
 from badood.core.artefacts import home
 from badood.core.errors import BadConfig, BadInput
-from badood.core.progress import Silent
 from badood.core.rows import evenly
-from badood.core.training import fit, total_steps
+from badood.core.training import total_steps
 from badood.data.miniworld.classes import FOREIGN_CLASSES, ID_CLASSES
 from badood.data.record import ImageSet
 from badood.data.splits import load
-from badood.decode.mage import MAGE
-from badood.decode.vqgan import VQGAN
-from badood.encode.features import Encoder
-from badood.evaluate.clip import make_clip
-from badood.pipeline.fit_check import clip_knows
+from badood.pipeline.estimate import duration, parameters, seconds_a_step
+from badood.pipeline.fit_figures import clip_knows, tokenizer_shows
 from badood.pipeline.models import MODELS, Model, Models
-from badood.pipeline.train import TASKS
-from badood.synthesise.rdm import RDM
 
 BASES = {32: "cifar10", 64: "miniworld", 128: "miniworld"}
 """Side in px -> preset whose networks have that size, or are enlarged to it."""
@@ -51,8 +42,9 @@ the tokenizer outliers were brown blobs; the shipped models of MiniWorld had 825
 FURTHER = 0.3
 """Share of those steps, and of the peak learning rate, for a model that starts from given weights."""
 
-ENCODER_IMAGES = 10_000
-"""A given encoder is kept as it is where there are fewer images: what it learnt from 50,000, fewer do not better, and the RDM and MAGE know its z0."""
+ENOUGH_TO_BETTER = 10_000
+"""A given encoder, and a tokenizer that shows the images, are kept as they are where there are fewer: what they learnt from 50,000, fewer do not
+better, and RDM and MAGE know their z0 and codes. A tokenizer trained further by 97 steps left MAGE at chance (a loss of 6.93 nats of 1,024 codes)."""
 
 FEW_IMAGES = 5_000
 """Fewer images teach models from random weights too little; the shipped ones had 50,000 photographs, or 4,000 images of a rendered world."""
@@ -123,10 +115,10 @@ class Plan:
         """What is going to be done, in lines."""
         begin = "random weights" if self.start is None else f"the weights of {self.start.preset}"
         lines = [f"{self.images:,} images at {self.cfg.data.image_size} px, from {begin}, into {self.cfg.weights}"]
-        lines += [f"  {model:9} {self.steps[model]:>7,} steps, about {_duration(self.seconds[model])}" for model in self.steps]
+        lines += [f"  {model:9} {self.steps[model]:>7,} steps, about {duration(self.seconds[model])}" for model in self.steps]
         lines += [f"  {model:9} kept as given: {why}" for model, why in self.kept.items()]
         lines.append(
-            f"about {_duration(sum(self.seconds.values()))} on this machine as it is busy now; {self.weights_mb:.0f} MB on disk, and "
+            f"about {duration(sum(self.seconds.values()))} on this machine as it is busy now; {self.weights_mb:.0f} MB on disk, and "
             f"{self.checkpoint_mb:.0f} MB meanwhile"
         )
         return "\n".join([*lines, *(f"warning: {each}" for each in self.warnings)])
@@ -160,7 +152,7 @@ def planned(wish: Wish) -> Plan:
         share = min(1.0, 60 * wish.minutes / sum(steps[model] * seconds[model] for model in trained))
         cfg = _with_steps(cfg, {model: max(1, round(share * steps[model])) for model in trained if not _fixed(wish, model)}, len(images))
         steps = {model: total_steps(_rows(cfg, model, len(images)), getattr(cfg, model)) for model in trained}
-    megabytes = {model: _parameters(cfg, model) / 2**20 for model in MODELS}
+    megabytes = {model: parameters(cfg, model) / 2**20 for model in MODELS}
     return Plan(
         cfg,
         start,
@@ -194,7 +186,7 @@ def _recipe(wish: Wish, base: Config, images: ImageSet, size: int) -> Config:
     ]
     if len(images) < LEARNT_BY_HEART:
         content["mage"] |= {"views": max(5, content["mage"]["views"]), "view_scale": (0.6, 1.0)}
-    cfg = _set(validate(content, source="the recipe"), wish.settings)
+    cfg = validate(_over(content, config.parsed_overrides(wish.settings)), source="--set")
     share = 1.0 if wish.start is None else FURTHER
     wanted = {
         model: round(share * max(FLOORS[model], total_steps(_rows(cfg, model, len(images)), getattr(cfg, model))))
@@ -202,10 +194,6 @@ def _recipe(wish: Wish, base: Config, images: ImageSet, size: int) -> Config:
         if not _fixed(wish, model)
     }
     return _with_steps(cfg, wanted, len(images))
-
-
-def _set(cfg: Config, settings: Sequence[str]) -> Config:
-    return validate(_over(cfg.model_dump(mode="json"), config.parsed_overrides(settings)), source="--set")
 
 
 def _over(below: dict[str, Any], upon: dict[str, Any]) -> dict[str, Any]:
@@ -243,9 +231,12 @@ def _size_of(images: ImageSet) -> int:
 def _kept(start: Config, images: ImageSet) -> dict[Model, str]:
     """Given models that are taken as they are."""
     kept: dict[Model, str] = {}
-    if len(images) < ENCODER_IMAGES:
-        kept["encoder"] = f"fewer than {ENCODER_IMAGES:,} images do not better it"
-    if told := clip_knows(Models(start), images.take(evenly(len(images), 500))):
+    given, few = Models(start), images.take(evenly(len(images), 300))
+    if len(images) < ENOUGH_TO_BETTER:
+        kept["encoder"] = f"fewer than {ENOUGH_TO_BETTER:,} images do not better it"
+        if told := tokenizer_shows(given, few):
+            kept["tokenizer"] = told
+    if told := clip_knows(given, few):
         kept["clip"] = told
     return kept
 
@@ -264,61 +255,3 @@ def _warnings(wish: Wish, images: int, steps: Mapping[Model, int]) -> list[str]:
         wanted = ", ".join(f"{model} {steps[model]:,}" for model in short)
         found.append(f"so few steps teach little ({wanted}); give more --minutes, or epochs.")
     return found
-
-
-class _Untrained(Models):
-    """Networks of the right sizes, to take the time of others that learn from them."""
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """Random."""
-        return self.compute.inference(Encoder(self.cfg.encoder))
-
-    @cached_property
-    def vqgan(self) -> VQGAN:
-        """Random."""
-        return self.compute.inference(VQGAN.of(self.cfg.tokenizer))
-
-
-class _Stopwatch(Silent):
-    """When each step ended."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def update(self, stage: str, step: int, total: int, **figures: float) -> None:
-        """Note the time."""
-        self.ends.append(time.perf_counter())
-
-
-def seconds_a_step(cfg: Config, model: Model, images: ImageSet) -> float:
-    """Seconds that an optimisation step takes on this machine as it is busy now."""
-    few = images.take(evenly(len(images), 256))
-    settings: config.Training = getattr(cfg, model)
-    quick = cfg.model_copy(update={"mage": cfg.mage.model_copy(update={"views": 0}), "clip": cfg.clip.model_copy(update={"foreign": []})})
-    models = _Untrained(quick)
-    task, watch = TASKS[model](models, few), _Stopwatch()
-    module = models.compute.place(task.module)
-    three = settings.model_copy(update={"epochs": 3 / max(1, task.rows // min(settings.batch_size, task.rows))})
-    fit(module, task.loss, task.rows, three, compute=models.compute, progress=watch)
-    return (watch.ends[-1] - watch.ends[0]) / (len(watch.ends) - 1) * max(1.0, settings.batch_size / task.rows)
-
-
-def _parameters(cfg: Config, model: Model) -> int:
-    """Numbers in a model's weights."""
-    match model:
-        case "encoder":
-            made: nn.Module = Encoder(cfg.encoder)
-        case "rdm":
-            made = RDM.of(cfg.rdm, cfg.encoder.dim)
-        case "tokenizer":
-            made = VQGAN.of(cfg.tokenizer)
-        case "mage":
-            made = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=cfg.tokenizer.side, dim=cfg.encoder.dim)
-        case "clip":
-            made = make_clip(cfg.clip.model).network
-    return sum(each.numel() for each in made.parameters())
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -20,7 +20,8 @@ from badood.data.record import ImageSet
 from badood.data.splits import fingerprint, load
 from badood.encode.features import encode
 from badood.pipeline.cards import belongs_to, card_path
-from badood.pipeline.fit_check import IMAGES, Figures, clip_top1, decode_consistency, measure, nearest, psnr
+from badood.pipeline.fit_check import Figures
+from badood.pipeline.fit_figures import IMAGES, clip_top1, decode_consistency, measure, nearest, psnr
 from badood.pipeline.models import MODELS, Model, Models, weights_key
 from badood.pipeline.recipe import Plan, Wish, planned
 from badood.pipeline.train import train_model, training_key

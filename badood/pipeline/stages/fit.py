@@ -11,7 +11,8 @@ from badood.core.artefacts import read_json, write_json
 from badood.data.record import square
 from badood.outliers.embedded import anchors
 from badood.pipeline.artefacts import Artefact, Images
-from badood.pipeline.fit_check import IMAGES, Figures, measure
+from badood.pipeline.fit_check import Figures
+from badood.pipeline.fit_figures import IMAGES, measure
 from badood.pipeline.models import Models
 from badood.pipeline.stage import Context, stage
 
