@@ -65,7 +65,7 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
                     f"run {run_id} is finished and has other settings; choose another --name or delete it with "
                     f"`python -m badood runs delete {run_id}`."
                 )
-            run.note(config=cfg.model_dump(mode="json"), metrics={})
+            run.note(config=cfg.model_dump(mode="json"), metrics={}, results={})
     elif ranks().first:
         _first_entries(folder, cfg)
     ranks().wait()
