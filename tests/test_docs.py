@@ -157,3 +157,16 @@ def test_every_command_of_the_docs_has_options_that_there_are() -> None:
             options = set(re.findall(r"--[a-z-]+", commands[name]))
             for option in re.findall(r"(?<=\s)--[a-z-]+", line.split("   #")[0]):
                 assert option in options, f"{page.name}: {name} has no {option}"
+
+
+@pytest.mark.parametrize("name", ["adding", "outliers", "own-images"])
+def test_settings_of_the_docs_are_valid(name: str, tmp_path: Path, defined: dict[str, Any]) -> None:
+    page = (CHECKOUT / "docs" / f"{name}.md").read_text()
+    for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+        preset = tmp_path / "preset.yaml"
+        preset.write_text(text if "base:" in text else f"base: cifar10\npreset: mine\n{text}")
+        cfg = load_config(str(preset))
+        for entry in cfg.outliers:
+            outlier_source[entry.source].of(cfg, entry)
+    for override in re.findall(r"--set '([^']+)'", page):
+        load_config("miniworld", [override])
