@@ -199,6 +199,6 @@ def test_a_killed_run_continues_and_ends_with_the_same_tables(small_store: Path,
         process.wait()
     assert json.loads((killed / "run.json").read_text())["state"] == "running"
     last = start(tmp_path)
-    assert last.wait(timeout=600) == 0
+    assert last.wait(timeout=1800) == 0
     assert figures(read_json(killed / "run.json")) == figures(read_json(small_store / SMALL_RUN / "run.json"))
     assert home() != tmp_path
