@@ -175,9 +175,9 @@ def train(
     """
     from badood.pipeline.models import MODELS
     from badood.pipeline.own_models import apart
-    from badood.pipeline.recipe import SHIPPED, Wish
     from badood.pipeline.train import train_model
     from badood.pipeline.train_all import begin_all, train_all
+    from badood.pipeline.wish import SHIPPED, Wish
 
     one = next((each for each in MODELS if each == model), None)
     if one is None and model != "all":

@@ -10,10 +10,10 @@ from badood.pipeline.cards import trained_on
 from badood.pipeline.fit_check import ModelsFit, refusal
 from badood.pipeline.fit_figures import MEASURED
 from badood.pipeline.models import Model, Models, missing
-from badood.pipeline.recipe import Wish
 from badood.pipeline.runs import Run
 from badood.pipeline.stage import Engine
 from badood.pipeline.stages.fit import fit
+from badood.pipeline.wish import Wish
 
 
 def concerns(cfg: Config, used: Sequence[Model]) -> bool:

@@ -1,16 +1,13 @@
 """How models for images of one's own are trained: their sizes by the images', their steps by the number of images, time and disk told first."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from badood import config
-from badood.config import Config, load_config, preset_names, validate
-from badood.core.artefacts import home
+from badood.config import Config, load_config, validate
 from badood.core.errors import BadConfig, BadInput
 from badood.core.rows import evenly
 from badood.core.training import total_steps
@@ -20,6 +17,7 @@ from badood.data.splits import load
 from badood.pipeline.estimate import duration, parameters, seconds_a_step
 from badood.pipeline.fit_figures import clip_knows, tokenizer_shows
 from badood.pipeline.models import MODELS, Model, Models
+from badood.pipeline.wish import Wish
 
 BASES = {32: "cifar10", 64: "miniworld", 128: "miniworld"}
 """Side in px -> preset whose networks have that size, or are enlarged to it."""
@@ -31,9 +29,6 @@ LARGER: Mapping[int, dict[str, dict[str, Any]]] = {
         "detector": {"image_size": 64},
     }
 }
-
-SHIPPED = {"cifar": "cifar10"}
-"""Names of shipped models that are no presets' names."""
 
 FLOORS: Mapping[Model, int] = {"encoder": 800, "rdm": 2000, "tokenizer": 1500, "mage": 6000, "clip": 600}
 """Optimisation steps below which a model learns next to nothing from random weights, however few the images. With 60 steps of the RDM and 36 of
@@ -51,42 +46,6 @@ FEW_IMAGES = 5_000
 
 LEARNT_BY_HEART = 10_000
 """With fewer images MAGE learns from crops as well."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is asked for.
-
-    Attributes:
-        data: folder or file of images. dataset: what reads it. name: of the models; none = the folder's.
-        size: side in px; none = by the images. start: preset or shipped models to start from; none = random weights.
-        minutes: that the training may take, by estimate; none = as long as it wants. settings: "section.field=value".
-    """
-
-    data: Path
-    dataset: str = "folder"
-    name: str | None = None
-    size: int | None = None
-    start: str | None = None
-    minutes: float | None = None
-    settings: tuple[str, ...] = ()
-
-    @property
-    def called(self) -> str:
-        """Name of the models, and of the preset that has them."""
-        own = self.name or re.sub(r"[^\w.-]+", "-", self.data.resolve().stem).strip("-.") or "own"
-        if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", own):
-            raise BadConfig(f"--name {own[:120]!r}: give letters, digits, '-', '_' and '.', starting with a letter or digit.")
-        return f"{own}-own" if own in preset_names() else own
-
-    @property
-    def folder(self) -> Path:
-        """Where the models go."""
-        return home() / "models" / self.called
-
-    def to_json(self) -> dict[str, Any]:
-        """As the folder keeps it, to know the same wish again."""
-        return asdict(self) | {"data": str(self.data.resolve()), "settings": list(self.settings)}
 
 
 @dataclass(frozen=True)
@@ -136,14 +95,16 @@ def planned(wish: Wish) -> Plan:
         raise BadInput(
             f"{images.name}: ID images need at least two classes, found {', '.join(images.classes)}; expected a subfolder for each."
         )
-    start = None if wish.start is None else load_config(SHIPPED.get(wish.start, wish.start))
+    start = wish.given
     size = wish.size or (start.data.image_size if start else _size_of(images))
     if size not in BASES:
         raise BadConfig(f"--size {size}: give one of {', '.join(map(str, BASES))}.")
     if start is not None and start.data.image_size != size:
         raise BadConfig(f"--from {wish.start}: its models are for {start.data.image_size} px, not {size}; leave --size out, or --from.")
-    cfg = _recipe(wish, load_config(BASES[size]) if start is None else start, images, size)
+    cfg = _recipe(wish, load_config(BASES[size], [], wish.data, wish.dataset) if start is None else start, images, size)
     kept = {} if start is None else _kept(start, images)
+    if start is not None and "clip" in kept:  # with the names that it knows, and no others
+        cfg = cfg.model_copy(update={"clip": start.clip.model_copy(update={"weights": None})})
     trained = [model for model in MODELS if model not in kept]
     seconds = {model: seconds_a_step(cfg, model, images) for model in trained}
     steps = {model: total_steps(_rows(cfg, model, len(images)), getattr(cfg, model)) for model in trained}

@@ -23,8 +23,9 @@ from badood.pipeline.cards import belongs_to, card_path
 from badood.pipeline.fit_check import Figures
 from badood.pipeline.fit_figures import IMAGES, clip_top1, decode_consistency, measure, nearest, psnr
 from badood.pipeline.models import MODELS, Model, Models, weights_key
-from badood.pipeline.recipe import Plan, Wish, planned
+from badood.pipeline.recipe import Plan, planned
 from badood.pipeline.train import train_model, training_key
+from badood.pipeline.wish import Wish
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,9 @@ def begin_all(wish: Wish, *, replace: bool = False) -> Plan:
     before = read_json(place) if place.exists() else None
     same = {"wish": wish.to_json(), "images": _images_key(wish)}
     if before is not None and before["same"] == same and not replace:
-        start = load_config(before["start"]) if before["start"] else None
         cfg = load_config(str(wish.folder / "preset.yaml"))
         return Plan(
-            cfg, start, before["kept"], **{key: before[key] for key in ("images", "steps", "seconds", "weights_mb", "checkpoint_mb")}
+            cfg, wish.given, before["kept"], **{key: before[key] for key in ("images", "steps", "seconds", "weights_mb", "checkpoint_mb")}
         )
     lying = [wish.folder / f"{model}.safetensors" for model in MODELS]
     if any(each.exists() for each in lying) and not replace:
@@ -92,8 +92,7 @@ def begin_all(wish: Wish, *, replace: bool = False) -> Plan:
         card_path(each).unlink(missing_ok=True)
     _write_preset(plan.cfg, wish.folder / "preset.yaml")
     told = {key: getattr(plan, key) for key in ("images", "steps", "seconds", "weights_mb", "checkpoint_mb")}
-    start_name = None if plan.start is None else plan.start.preset
-    write_json(place, {"same": same, "start": start_name, "kept": dict(plan.kept), **told})
+    write_json(place, {"same": same, "kept": dict(plan.kept), **told})
     return plan
 
 

@@ -24,9 +24,10 @@ from badood.pipeline import recipe
 from badood.pipeline.models import MODELS, Model, Models, weights_key
 from badood.pipeline.own_models import apart
 from badood.pipeline.preflight import preflight
-from badood.pipeline.recipe import FLOORS, FURTHER, Wish, planned
+from badood.pipeline.recipe import FLOORS, FURTHER, planned
 from badood.pipeline.train import train_model
 from badood.pipeline.train_all import begin_all, train_all
+from badood.pipeline.wish import Wish
 
 TINY_RDM = ["data.train.params.count=60", "rdm.width=16", "rdm.blocks=1", "rdm.time_width=8", "rdm.epochs=1", "rdm.batch_size=30"]
 TINY = (
@@ -208,6 +209,14 @@ def test_sizes_are_those_of_the_images(own: Path, monkeypatch: pytest.MonkeyPatc
         planned(Wish(own, size=48))
 
 
+def test_a_clip_that_knows_the_classes_keeps_its_vocabulary(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "seconds_a_step", lambda cfg, model, images: 0.5)
+    monkeypatch.setattr(recipe, "clip_knows", lambda models, images: "it names all")
+    plan = planned(Wish(own, start="cifar"))
+    assert plan.kept["clip"] == "it names all"
+    assert plan.cfg.clip.vocabulary == load_config("cifar10").clip.vocabulary
+
+
 def test_one_class_is_refused_before_anything(own: Path) -> None:
     shutil.rmtree(own / "warm")
     with pytest.raises(BadInput, match="at least two classes, found cold"):
@@ -228,6 +237,7 @@ def test_five_models_follow_one_another_and_go_on_after_a_cut(own: Path) -> None
     assert made.after.images == 8
     cfg = load_config(str(made.preset), data=own)
     assert cfg.data.train.dataset == "folder"
+    assert cfg.data.auxiliary[0].path == "../cifar100", "beside the images, wherever the command was given"
     preflight(cfg)
     card = read_json(wish.folder / "mage.json")
     assert (card["encoder"], card["tokenizer"]) == (weights_key(cfg, "encoder"), weights_key(cfg, "tokenizer"))

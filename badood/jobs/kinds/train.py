@@ -19,9 +19,9 @@ def train(arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
     from badood.config import validate
     from badood.pipeline.own_models import apart
-    from badood.pipeline.recipe import Wish
     from badood.pipeline.train import train_model
     from badood.pipeline.train_all import begin_all, train_all
+    from badood.pipeline.wish import Wish
 
     if arguments["model"] != "all":
         return {"weights": str(train_model(apart(validate(arguments["config"])), arguments["model"], progress))}
