@@ -100,7 +100,7 @@ def test_a_process_that_is_killed_is_told_and_the_next_attempt_ends_alike(tiny_r
     monkeypatch.setenv(FLAGS, str(home()))
     do = started(tiny_run, "killed", "processes")
     calls = [call(toy, number, os.getpid(), True) for number in range(4)]
-    with pytest.raises(ProcessDied, match=r"perhaps for want of memory; start the run again.*compute.threads=1"):
+    with pytest.raises(ProcessDied, match=r"SIGKILL\(-9\).*perhaps for want of memory; start the run again.*compute.threads=1"):
         do.each(calls, 2)
     assert (home() / "died").exists()
     assert [path.name for path in (do.run.folder / "toy").glob(".*.part")], "what it began is there to go on from"

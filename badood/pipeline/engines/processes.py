@@ -118,12 +118,18 @@ class _Crew:
         except TerminatedWorkerError as error:
             self.errors.append(
                 ProcessDied(
-                    f"a process that worked beside this one ended in the middle ({str(error).splitlines()[-1].strip()}), perhaps for want of "
+                    f"a process that worked beside this one ended in the middle ({_exit_code(error)}), perhaps for want of "
                     "memory; start the run again to go on, with compute.threads=1 for one detector at a time."
                 )
             )
         except BaseException as error:
             self.errors.append(error)
+
+
+def _exit_code(error: TerminatedWorkerError) -> str:
+    """The line in which loky tells how they ended; others guess why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "exit code" in line), lines[0]).rstrip(".")
 
 
 def _taken(todo: "deque[T]") -> Iterator[T]:
