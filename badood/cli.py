@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Exit codes: 0 done, 1 an error or a failed check, 2 wrong usage or settings."""
+"""The command line: parse, call, print. Exit codes: 0 done, 1 an error or a failed check, 2 wrong usage or settings, 130 stopped."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from badood.core.errors import BadConfig, BadInput, one_line
 from badood.core.progress import Terminal
 from badood.core.ranks import ranks
 from badood.pipeline.filter_rows import FilterRow
-from badood.pipeline.runs import as_json
+from badood.pipeline.runs import Run, as_json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +30,9 @@ runs_app = typer.Typer(no_args_is_help=True, help="List, show and delete runs.")
 detector_app = typer.Typer(no_args_is_help=True, help="Detectors that somebody else trained.")
 app.add_typer(runs_app, name="runs")
 app.add_typer(detector_app, name="detector")
+
+_INTERRUPTED = 130
+"""Exit code of what was stopped by Ctrl-C or from outside, as shells have it."""
 
 out = Console()
 err = Console(stderr=True, highlight=False)
@@ -59,16 +62,20 @@ def main() -> None:
     """Entry point: errors of ours end in one message, without a traceback."""
     if not ranks().first:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (lives as long as the process)
-    for stream in (sys.stdout, sys.stderr):  # a name that a terminal's encoding lacks is written in escapes, not lost with all that was computed
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # a name that a terminal's encoding lacks is written in escapes, not lost with all that was computed
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     # what is ended from outside says so in its run, like what is stopped by Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(standalone_mode=True)
-    except KeyboardInterrupt:
-        err.print("stopped; the same command continues where it was.")
-        sys.exit(1)
+    except SystemExit as error:
+        if error.code == _INTERRUPTED:  # which typer makes of Ctrl-C
+            err.print("stopped; the same command continues where it was.")
+        raise
     except Exception as error:
         told = one_line(error)
         if told is None:  # a mistake of ours, which its traceback finds
@@ -108,7 +115,7 @@ def run(
         print(as_json(record))
         return
     _print_filters(finished.rows)
-    _print_notices(record)
+    _print_notices(finished)
     print(
         f"run {finished.id} in {finished.folder}: {record['totals']['wall_seconds']:.0f} s, {record['totals']['peak_rss_mb']:.0f} MB at most"
     )
@@ -145,6 +152,7 @@ def audit(
         progress.close()
     record = finished.record
     print(as_json(record) if json else _audited(finished.id, record))
+    _print_notices(finished)
     if show:
         _dashboard(8501, browser=True, run=finished.id)
 
@@ -343,7 +351,7 @@ def show_command(run: RunName, json: Json = False) -> None:
     if record["state"] != "done":
         print(f"state: {record['state']}" + (f": {record['error']}" if record.get("error") else ""))
     _print_filters(opened.rows)
-    _print_notices(record)
+    _print_notices(opened)
     table = Table("stage", "seconds", "peak MB")
     for stage, entry in record["stages"].items():
         table.add_row(stage, f"{entry['wall_seconds']:.1f}", f"{entry['peak_rss_mb']:.0f}")
@@ -541,8 +549,11 @@ def _audited(run: str, record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _print_notices(record: dict[str, Any]) -> None:
+def _print_notices(run: Run) -> None:
     """What was left out, and what to beware of."""
+    from badood.explore.finished import finished
+
+    record = run.record
     if record.get("advice"):
         err.print("[yellow]advice:[/]", Text(record["advice"]))
     for entry in record.get("fit", []):
@@ -551,12 +562,8 @@ def _print_notices(record: dict[str, Any]) -> None:
         err.print("[yellow]accepted although[/]", Text(record["fit_accepted"]))
     for notice in record.get("notices", []):
         err.print("[yellow]notice:[/]", Text(notice))
-    reasons: dict[tuple[str, str], int] = {}
-    for entry in record.get("skipped", []):
-        kind = (entry["set"], entry["reason"].removeprefix(entry["path"]).strip())
-        reasons[kind] = reasons.get(kind, 0) + entry.get("count", 1)
-    for (name, reason), count in list(reasons.items())[:10]:
-        err.print("[yellow]left out:[/]", Text(f"{count:,} of {name}: {reason}"))
+    for entry in finished(run).left_out.itertuples():
+        err.print("[yellow]left out:[/]", Text(f"{entry.count:,} of {entry.set} ({entry.kind}), such as {entry.path}: {entry.reason}"))
 
 
 def _terminal() -> Terminal:

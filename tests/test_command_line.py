@@ -283,7 +283,7 @@ def test_a_run_at_work_is_not_deleted_and_nothing_stays_of_one_that_is(badood: C
     assert f"run gone is at work in process {process.pid}; stop that first" in told.line
     process.terminate()  # as Ctrl-C, which a shell's background jobs ignore
     said = process.communicate(timeout=120)[1]
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "the same command continues where it was" in said
     assert open_run("gone").record["state"] == "interrupted"
     assert badood("runs", "delete", "gone", "--yes").code == 0

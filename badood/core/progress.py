@@ -37,7 +37,7 @@ class Terminal:
         text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
         if not self.console.is_terminal:
             now = time.monotonic()
-            if now - self._spoke > 10 or step >= total:
+            if now - self._spoke > (10 if step < total else 1):
                 self._spoke = now
                 self.console.print(f"{stage} {step:,}/{total:,} {text}", highlight=False)
             return

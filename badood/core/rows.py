@@ -80,4 +80,6 @@ class Rows:
         else:
             asked = np.asarray(rows)
             numbers = np.flatnonzero(asked) if asked.dtype == bool else asked.astype(np.int64)
+        if len(numbers) and not (numbers.min() >= 0 and numbers.max() < len(self)):
+            raise IndexError(f"rows {numbers.min()} to {numbers.max()} of {len(self)}; they count from 0.")
         return numbers if self.chosen is None else self.chosen[numbers]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -32,13 +32,17 @@ def queue_url() -> str:
     return os.environ.get("BADOOD_QUEUE_URL") or str(home() / "queue.sqlite")
 
 
-def open_task() -> TaskWrapper:
-    """The one task `perform(job_id)` on the queue at `queue_url()`; calling it hands in, its `huey` is the queue."""
-    return _open(queue_url())
+def open_task(perform: Callable[[int], None] | None = None) -> TaskWrapper:
+    """The one task `perform(job_id)` on the queue at `queue_url()`; calling it hands in, its `huey` is the queue.
+
+    Args:
+        perform: what a worker does with a job; whoever hands in work need not know it.
+    """
+    return _open(queue_url(), perform or _only_a_worker)
 
 
 @lru_cache(maxsize=8)
-def _open(url: str) -> TaskWrapper:
+def _open(url: str, perform: Callable[[int], None]) -> TaskWrapper:
     settings: dict[str, Any] = {"results": False, "serializer": JsonMessages()}
     if url.startswith(("redis://", "rediss://")):
         queue: Huey = RedisHuey("badood", url=url, **settings)
@@ -47,14 +51,15 @@ def _open(url: str) -> TaskWrapper:
     else:
         home().mkdir(parents=True, exist_ok=True)
         queue = SqliteHuey("badood", filename=url, **settings)
-    return queue.task(name="perform")(_perform)
+
+    def carried(job_id: int) -> None:  # of this module in every process: that is a part of the name under which a job is found
+        perform(job_id)
+
+    return queue.task(name="perform")(carried)
 
 
-def _perform(job_id: int) -> None:
-    # only a worker gets here; whoever hands in work need not load what does it
-    from badood.jobs.worker import perform
-
-    perform(job_id)
+def _only_a_worker(job_id: int) -> None:
+    raise RuntimeError(f"job {job_id} was taken from the queue by a process that is no worker; start one with `python -m badood worker`.")
 
 
 def submit(kind: str, arguments: Mapping[str, Any], run_id: str | None = None, database: Database | None = None) -> Job:

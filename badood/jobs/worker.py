@@ -40,7 +40,7 @@ def work(at_once: int = 1) -> None:
     jobs.interrupt_orphans(database)
     resend(database)
     # no periodic tasks; an idle worker looks twice a second
-    consumer = open_task().huey.create_consumer(workers=at_once, periodic=False, initial_delay=0.1, max_delay=0.5)
+    consumer = open_task(perform).huey.create_consumer(workers=at_once, periodic=False, initial_delay=0.1, max_delay=0.5)
     try:
         with _heartbeat(database, worker_id):
             consumer.run()

@@ -129,6 +129,8 @@ class OutlierSource(ABC):
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, set | frozenset):  # whose order changes from process to process
+        return sorted(map(str, value))
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 

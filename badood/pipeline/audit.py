@@ -45,4 +45,6 @@ def _of_run(run: Run | None) -> Config:
     """The settings of a run with its own first detector as the given one."""
     assert run is not None
     own = run.folder / run.record["results"].get("detector", "") / "detector.safetensors"
-    return run.cfg.model_copy(update={"detector": run.cfg.detector.model_copy(update={"weights": str(own), "expected_accuracy": None})})
+    detector = run.cfg.detector.model_copy(update={"weights": str(own), "expected_accuracy": None})
+    # baselines are for comparing detectors, and a plug-in of the run's own may not be here
+    return run.cfg.model_copy(update={"detector": detector, "evaluate": run.cfg.evaluate.model_copy(update={"scorers": []})})

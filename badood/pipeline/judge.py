@@ -83,7 +83,10 @@ class Judge:
         Args:
             size: of images that were not read yet, at which the run keeps its own, in px.
         """
-        seen = self.see(images.pixels[:] if isinstance(images, Images) else images.pixels(size))
+        return self.scores_of(self.see(images.pixels[:] if isinstance(images, Images) else images.pixels(size)), images)
+
+    def scores_of(self, seen: Activations, images: Images | ImageSet) -> pd.DataFrame:
+        """As `scores`, of images that were seen."""
         energy = raw(seen, self.calibrate)
         if not np.isfinite(energy).all():
             raise BadInput(f"{(~np.isfinite(energy)).sum():,} energies of {images.name} are not finite; the detector's weights are broken.")
@@ -95,7 +98,8 @@ class Judge:
             "id_confidence": confidence,
             OURS: scipy.special.expit(energy) if self.calibrator is None else 1 - confidence,
         }
-        return pd.DataFrame(columns | {name: self.anomaly(name, seen) for name in self.scorers})
+        # a baseline may be called like a column of ours, as energy is, and must not take its place
+        return pd.DataFrame(columns | {name: self.anomaly(name, seen) for name in self.scorers if name not in columns})
 
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Models:
 
     def only(self, *names: Model) -> "Models":
         """The same, for a stage that uses these alone."""
-        return replace(self, used=names)
+        return replace(self, used=tuple(name for name in MODELS if name in names))
 
     def at(self, ctx: Context) -> "Models":
         """The same, on the device of a stage."""

@@ -86,6 +86,8 @@ def _plain(value: Any) -> Any:
     """An input as a key holds it; what has a `key` says itself what of it counts."""
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, set | frozenset):  # whose order changes from process to process
+        return sorted((_plain(each) for each in value), key=str)
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, BaseModel):

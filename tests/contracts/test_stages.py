@@ -1,9 +1,12 @@
 """Every stage can be sent to another process, has a version, and is named by contents, never by places."""
 
 import importlib
+import os
 import pickle
 import pkgutil
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +21,7 @@ from badood.pipeline.engines import Local
 from badood.pipeline.path import run
 from badood.pipeline.runs import Run, open_run
 from badood.pipeline.stage import Context, Stage
+from tests.conftest import CHECKOUT
 from tests.contracts.conftest import tiny_settings, walked
 
 MODULES = [importlib.import_module(f"{stages.__name__}.{each.name}") for each in pkgutil.iter_modules(stages.__path__)]
@@ -115,3 +119,23 @@ def test_a_raised_version_leaves_old_runs_readable(tiny_run: Run, monkeypatch: p
         entry for entry in keys(tiny_run) if entry.startswith("images/")
     }
     assert not {entry for entry in keys(again) & keys(tiny_run) if entry.startswith(("detect/", "evaluate/"))}
+
+
+def test_keys_are_the_same_in_every_process() -> None:
+    code = (
+        "from badood.config import load_config; from badood.pipeline.models import Models; from badood.pipeline.preflight import outlier_sources;"
+        "cfg = load_config('miniworld'); source = outlier_sources(cfg)['minority'];"
+        "print(Models(cfg).only(*source.needs).key, source.key)"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1, "a set in a key has another order in every process"

@@ -14,6 +14,9 @@ from badood.core.rows import Rows
 from badood.pipeline.artefacts.base import Artefact
 from badood.pipeline.artefacts.detectors import Confidence
 
+NO_COLUMN = "none"
+"""Stands for the columns of a source that has none, so that its rows are counted."""
+
 
 @dataclass(frozen=True)
 class Made(Artefact):
@@ -31,7 +34,8 @@ class Made(Artefact):
 
     def table(self) -> pa.Table:
         """M rows of the source's columns."""
-        return pq.read_table(self.folder / "rows.parquet")
+        told = pq.read_table(self.folder / "rows.parquet")
+        return told.drop_columns([NO_COLUMN]) if NO_COLUMN in told.column_names else told
 
     @property
     def embeddings(self) -> NDArray[np.float32] | None:

@@ -12,7 +12,7 @@ from badood.core.errors import Uncalibrated
 from badood.detect.scorers import named
 from badood.evaluate.metrics import ood_metrics
 from badood.evaluate.shift import shift_table
-from badood.pipeline.artefacts import Evaluated, Images, Trained
+from badood.pipeline.artefacts import OURS, Evaluated, Images, Trained
 from badood.pipeline.judge import Judge, summary
 from badood.pipeline.stage import Context, stage
 from badood.pipeline.stages.calibrate import calibrated, held_out
@@ -54,8 +54,10 @@ def evaluate(
     told["validation"] = ood_metrics(energy["validation"], energy["auxiliary"])
     write_json(out / "metrics.json", summary(table) | told)
     if grid is not None:
-        seen = judge.scores(grid)
-        shift_table(grid.levels, {name: seen[name].to_numpy() for name in judge.methods}).to_parquet(out / "shift.parquet")
+        seen = judge.see(grid.pixels[:])
+        ours = judge.scores_of(seen, grid)[OURS].to_numpy()
+        baselines = {name: judge.anomaly(name, seen) for name in judge.scorers}
+        shift_table(grid.levels, {OURS: ours, **baselines}).to_parquet(out / "shift.parquet")
 
 
 @stage("shift", version=1, result=Evaluated)

@@ -14,6 +14,7 @@ from badood.core.artefacts import atomic_file, write_json
 from badood.core.errors import BadInput
 from badood.outliers import Given, Group, OutlierSource
 from badood.pipeline.artefacts import Encoded, Images, Made
+from badood.pipeline.artefacts.outliers import NO_COLUMN
 from badood.pipeline.models import Models
 from badood.pipeline.stage import Context, stage
 
@@ -80,7 +81,7 @@ def _append(out: Path, made: Group, first: int, total: int, size: int) -> None:
         if not np.isfinite(made.embeddings).all():
             raise BadInput("embeddings of outliers are not finite; check the weights of the RDM and the guidance scale.")
         _write(out / "embeddings.npy", made.embeddings, first, total)
-    columns = {name: pa.array(values) for name, values in made.columns.items()} or {"none": pa.nulls(len(made.images))}
+    columns = {name: pa.array(values) for name, values in made.columns.items()} or {NO_COLUMN: pa.nulls(len(made.images))}
     with atomic_file(out / f"group-{first:012d}.parquet") as part:
         pq.write_table(pa.table(columns), part)
 
