@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from loky import ProcessPoolExecutor
+from loky import get_reusable_executor
 from loky.process_executor import TerminatedWorkerError
 
 from badood.core.compute import peak_rss_mb
@@ -30,6 +30,9 @@ from badood.pipeline.stage import Call, Context
 
 A = TypeVar("A", bound=Artefact)
 T = TypeVar("T")
+
+_IDLE_SECONDS = 20
+"""A process without work waits so long for the next calls before it ends: detectors are evaluated right after they are trained."""
 
 _REPORT_SECONDS = 0.5
 """Between two reports of a process."""
@@ -81,15 +84,16 @@ class _Crew:
         import os
 
         # loky's processes start from nothing and do not import the caller's main script again, as multiprocessing's do
-        self.pool = ProcessPoolExecutor(self.size, initializer=_begin, initargs=(os.getpid(),))
+        self.pool = get_reusable_executor(self.size, timeout=_IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),))
         self.threads = [threading.Thread(target=self._attend, args=(self.notes / str(number),), daemon=True) for number in range(self.size)]
         for thread in self.threads:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.todo.clear()
-        self.pool.shutdown(kill_workers=True)
+        if kind is not None:
+            self.pool.shutdown(kill_workers=True)
 
     @property
     def peak_mb(self) -> float:
