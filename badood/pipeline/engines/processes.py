@@ -84,7 +84,9 @@ class _Crew:
         import os
 
         # loky's processes start from nothing and do not import the caller's main script again, as multiprocessing's do
-        self.pool = get_reusable_executor(self.size, timeout=_IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),))
+        self.pool = get_reusable_executor(
+            self.size, timeout=_IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),), env=dict(os.environ)
+        )
         self.threads = [threading.Thread(target=self._attend, args=(self.notes / str(number),), daemon=True) for number in range(self.size)]
         for thread in self.threads:
             thread.start()
