@@ -12,7 +12,7 @@ from typing import IO, Any, TextIO
 
 
 class JsonProcess:
-    """A module that runs in a process of its own; messages go to and fro as lines of JSON.
+    """A module that runs in a process of its own; each message is a line of JSON, either way.
 
     Args:
         module: as `python -m` takes it; it reads and answers by `lines`. Its one argument is this process's id, for `end_with_parent`.

@@ -16,12 +16,12 @@ from tests.detect.foreign import ResNet20, seasoned
 
 @pytest.fixture(scope="session")
 def known(test_data: Path) -> ImageSet:
-    return dataset["cifar10"](test_data / "data" / "cifar10" , "test")
+    return dataset["cifar10"](test_data / "data" / "cifar10", "test")
 
 
 @pytest.fixture(scope="session")
 def odd(test_data: Path) -> ImageSet:
-    return dataset["cifar100"](test_data / "data" / "cifar100" , "test").take(np.arange(5000))
+    return dataset["cifar100"](test_data / "data" / "cifar100", "test").take(np.arange(5000))
 
 
 # resnet56's FPR95 is published as 54.7: accepting one more of the 10,000 ID images than 95 % of them gives that
