@@ -67,6 +67,8 @@ def redis_url() -> str:
 
 SMALL_RUN = "small"
 SMALL_SETTINGS = [
+    # so short a training rounds to other detectors with another number of threads
+    "compute.threads=1",
     "data.train.params.count=300",
     "data.test.params.count=80",
     "data.auxiliary.0.params.count=80",

@@ -96,7 +96,8 @@ def test_runs_shows_state_and_metrics(small_run: Finished) -> None:
 
 
 def test_the_filter_on_the_card_is_chosen_on_validation_images(small_run: Finished) -> None:
-    names = small_run.filters()["filter"].tolist()
+    names = [row.name for row in small_run.run.rows.values() if not row.empty and not row.uncalibrated]
+    assert len(names) > 1
     for wanted in names:  # whichever is best on test images
         for row in small_run.run.rows.values():
             auroc = 0.9 if row.name == wanted else 0.5
