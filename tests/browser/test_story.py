@@ -44,7 +44,7 @@ def test_a_run_is_started_watched_and_cancelled(page: Page) -> None:
     page.locator("input[aria-label=Outliers]").fill("30")
     page.locator("input[aria-label=Outliers]").press("Enter")
     page.get_by_role("button", name="Start the run").click()
-    expect(page.get_by_text(re.compile(r"Run: (encode|synthesise|decode|tokenise|rebuild|detect)")).first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Run: (read|encode|synthesise|decode|outliers|tokenise|rebuild|detect)")).first).to_be_visible()
 
     # a reload loses nothing
     page.reload()
