@@ -169,16 +169,9 @@ class OpenRun:
         10
         """
         from badood.filter import select
-        from badood.pipeline.stage import Context
 
         table, validation = self.outliers, self.found.reference.query("set == 'validation'")["id_confidence"].to_numpy()
-
-        def preview(kept: NDArray[np.bool_]) -> dict[str, float]:
-            from badood.pipeline.opened import recorded
-
-            return recorded(self.found.run).previews.head_metrics(kept, Context(self.settings.compute).compute)
-
-        kept = select(table, chosen, validation, preview=preview).kept
+        kept = select(table, chosen, validation, preview=self._head_metrics).kept
         return Selected(chosen, table.loc[kept, "outlier_id"].to_numpy(np.int64), overlap(table.loc[kept, "id_confidence"], validation))
 
     def preview(self, selected: Selected) -> dict[str, float]:
@@ -187,10 +180,12 @@ class OpenRun:
         >>> sorted(run.preview(run.band(0, 1)))[:2]
         ['aupr', 'auroc']
         """
+        return self._head_metrics(self.outliers["outlier_id"].isin(selected.ids).to_numpy())
+
+    def _head_metrics(self, kept: NDArray[np.bool_]) -> dict[str, float]:
         from badood.pipeline.opened import recorded
         from badood.pipeline.stage import Context
 
-        kept = self.outliers["outlier_id"].isin(selected.ids).to_numpy()
         return recorded(self.found.run).previews.head_metrics(kept, Context(self.settings.compute).compute)
 
     def retrain(self, selected: Selected, name: str | None = None, progress: Progress | None = None) -> FilterRow:

@@ -31,12 +31,14 @@ def home() -> Path:
 
 
 def digest(*parts: Any) -> str:
-    """A 16-hex-digit key of settings, strings and numbers; equal parts give equal keys in every process."""
+    """A 16-hex-digit key of settings, strings and numbers, however nested; equal parts give equal keys in every process."""
 
     def plain(part: Any) -> Any:
-        return part.model_dump(mode="json") if isinstance(part, BaseModel) else part
+        if isinstance(part, set | frozenset):  # whose order changes from process to process
+            return sorted(part, key=str)
+        return part.model_dump(mode="json") if isinstance(part, BaseModel) else str(part)
 
-    text = json.dumps([plain(part) for part in parts], sort_keys=True, default=str)
+    text = json.dumps(parts, sort_keys=True, default=plain)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -1,7 +1,6 @@
 """Which names of folders and files tell the parts of a data set."""
 
 import re
-from collections.abc import Iterable
 from typing import Literal
 
 Part = Literal["train", "test", "validation"]
@@ -30,8 +29,3 @@ def part_of_file(stem: str) -> Part | None:
 def parts_for(split: str) -> tuple[Part, ...]:
     """The parts that can play a split, the best first: a validation part stands in for a test part."""
     return ("train",) if split == "train" else ("test", "validation")
-
-
-def quoted(names: Iterable[str]) -> str:
-    """Names for a message: 'a', 'b'."""
-    return ", ".join(map(repr, names))

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from torch import Tensor
 
 from badood.config import Config, Outliers
@@ -105,7 +104,7 @@ class OutlierSource(ABC):
     def key(self) -> str:
         """Of its kind, its fields and what it reads; where that lies does not count."""
         fields = {name: getattr(self, name) for name in type(self).__dataclass_fields__ if name != "path"}  # type: ignore[attr-defined]
-        return digest(type(self).__name__, {name: _plain(value) for name, value in fields.items()}, self.fingerprint())
+        return digest(type(self).__name__, fields, self.fingerprint())
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -126,12 +125,6 @@ class OutlierSource(ABC):
     def skipped(self) -> tuple[Skipped, ...]:
         """Images that were left out, and why."""
         return ()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, set | frozenset):  # whose order changes from process to process
-        return sorted(map(str, value))
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
 outlier_source: Registry[type[OutlierSource]] = Registry("outlier source", "badood.outliers")

@@ -50,11 +50,6 @@ class Judge:
     compute: Compute
     progress: Progress
 
-    @property
-    def methods(self) -> list[str]:
-        """Names of the anomaly columns of `scores`."""
-        return [OURS, *self.scorers]
-
     def see(self, pixels: Tensor) -> Activations:
         """One pass of the detector over (N, 3, H, W) uint8 images."""
         return score(self.detector, pixels, self.compute, progress=self.progress)

@@ -30,8 +30,6 @@ from badood.synthesise.rdm import RDM, load_rdm
 Model = Literal["encoder", "rdm", "tokenizer", "mage", "clip"]
 MODELS: tuple[Model, ...] = get_args(Model)
 """The RDM and MAGE learn from the encoder's z0, MAGE from the tokenizer's codes."""
-DECODERS: tuple[Model, ...] = ("encoder", "tokenizer", "mage")
-"""What `Models.decode` uses."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel
-
 from badood import config
 from badood.core.artefacts import digest
 from badood.core.progress import Progress, Silent
@@ -86,12 +84,8 @@ def _plain(value: Any) -> Any:
     """An input as a key holds it; what has a `key` says itself what of it counts."""
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    if isinstance(value, set | frozenset):  # whose order changes from process to process
-        return sorted((_plain(each) for each in value), key=str)
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
     return value.key if hasattr(value, "key") else value
 
 

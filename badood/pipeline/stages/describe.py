@@ -32,12 +32,11 @@ def describe(out: Path, outliers: Outliers, encoded: Encoded, models: Models, re
     total = len(outliers)
     embeddings = np.lib.format.open_memmap(out / "embeddings.npy", mode="w+", dtype=np.float32, shape=(total, z0.shape[1]))
     row, cosine, score = np.empty(total, np.int64), np.empty(total, np.float32), np.full(total, np.nan, np.float32)
-    first = 0
+    first, pixels = 0, outliers.pixels
     for _, made in outliers.parts:
         brought = made.embeddings
         told = made.table()
         known = told["minority_score"].to_numpy() if "minority_score" in told.column_names else None
-        pixels = outliers.pixels
         for piece in pieces(made.count, _CHUNK):
             here = slice(first + piece.start, first + piece.stop)
             z = (
