@@ -100,7 +100,7 @@ def run(
     json: Json = False,
 ) -> None:
     """The whole method: encode, make or import outliers, detect, calibrate, filter, retrain, evaluate."""
-    from badood.interface import with_outliers
+    from badood.pipeline.own_outliers import with_outliers
     from badood.pipeline.path import run as run_path
 
     settings = [*given_detector(detector, "tuned"), *(settings or [])]
@@ -229,7 +229,7 @@ def synthesise(
     json: Json = False,
 ) -> None:
     """Outliers only, without a detector; `run` with the same settings and name goes on from them."""
-    from badood.interface import with_outliers
+    from badood.pipeline.own_outliers import with_outliers
     from badood.pipeline.path import synthesise as synthesise_path
 
     progress = _terminal()

@@ -14,18 +14,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from badood.config import Config, Filter, load_config, validate
+from badood.config import Config, Filter, load_config
 from badood.core.errors import BadInput
 from badood.core.progress import Progress, Terminal
 from badood.filter import overlap
 from badood.pipeline.filter_rows import FilterRow
+from badood.pipeline.own_outliers import Outliers, with_outliers
 
 if TYPE_CHECKING:
     from badood.explore.finished import Finished
 
 Verdict = Literal["keep", "reject", "unsure"]
-Outliers = str | Path | Mapping[str, Any]
-"""A path of images that something else made, or the fields of `config.Outliers`."""
 
 
 @dataclass(frozen=True)
@@ -300,31 +299,6 @@ def settings(
     cfg = load_config(preset, overrides, None if data is None else Path(data), dataset)
     entries = [outliers] if isinstance(outliers, str | Path | Mapping) else list(outliers)
     return with_outliers(cfg, entries, only=only_imported)
-
-
-def with_outliers(cfg: Config, outliers: Sequence[Outliers], *, only: bool = False) -> Config:
-    """The settings with further sources of outliers.
-
-    Args:
-        outliers: paths of what something else made, each a source named after its file or folder; or fields of `config.Outliers`.
-        only: leave the other sources out.
-
-    Raises:
-        BadInput: others are to be left out and there is none.
-    """
-    if only and not outliers:
-        raise BadInput("without a generator a run needs outliers that something else made: give their path (--outliers PATH).")
-    sources = [] if only else [entry.model_dump() for entry in cfg.outliers]
-    for entry in outliers:
-        if isinstance(entry, Mapping):
-            sources.append(dict(entry))
-            continue
-        place = Path(entry).expanduser().resolve()
-        own = place.name.removesuffix(place.suffix) if place.is_file() else place.name
-        taken = {source["name"] for source in sources}
-        names = (own, f"{place.parent.name}-{own}", *(f"{own}-{number}" for number in range(2, 10_000)))
-        sources.append({"name": next(name for name in names if name not in taken), "source": "imported", "params": {"path": str(place)}})
-    return validate(cfg.model_dump() | {"outliers": sources}, source="outliers")
 
 
 def open(name: str | Path) -> OpenRun:

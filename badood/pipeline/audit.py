@@ -6,6 +6,7 @@ from pathlib import Path
 from badood.config import Config, validate
 from badood.core.errors import BadConfig
 from badood.core.progress import Progress
+from badood.pipeline.own_outliers import with_outliers
 from badood.pipeline.path import run as run_path
 from badood.pipeline.runs import Run, open_run
 
@@ -25,20 +26,11 @@ def audit(outliers: Sequence[Path], judge: Config | Run | str, name: str | None 
     cfg = judge if isinstance(judge, Config) else _of_run(like)
     if cfg.detector.weights is None:
         raise BadConfig("an audit trains nothing: name the detector with detector.weights=FILE, or a run that has one.")
-    content = cfg.model_dump()
-    content["outliers"] = [
-        {"name": _name(path, outliers), "source": "imported", "params": {"path": str(path.expanduser().resolve())}} for path in outliers
-    ]
+    content = with_outliers(cfg, outliers, only=True).model_dump()
     content["detector"]["mode"] = "as-is"
     content["filter"] |= {"strategy": "all"}
     content["evaluate"]["filters"] = ["all"]
     return run_path(validate(content, source="audit"), name, progress, like=like)
-
-
-def _name(path: Path, paths: Sequence[Path]) -> str:
-    """A source's name: of its file or folder; with what is around it where two are called alike."""
-    alike = [other for other in paths if other.stem == path.stem]
-    return path.stem if len(alike) < 2 else "-".join(path.expanduser().resolve().parts[-2:])
 
 
 def _of_run(run: Run | None) -> Config:
