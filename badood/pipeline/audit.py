@@ -37,6 +37,7 @@ def _of_run(run: Run | None) -> Config:
     """The settings of a run with its own first detector as the given one."""
     assert run is not None
     own = run.folder / run.record["results"].get("detector", "") / "detector.safetensors"
-    detector = run.cfg.detector.model_copy(update={"weights": str(own), "expected_accuracy": None})
+    # however well it does: it is the run's own, and nobody doubts what network it is
+    detector = run.cfg.detector.model_copy(update={"weights": str(own), "expected_accuracy": 0.0})
     # baselines are for comparing detectors, and a plug-in of the run's own may not be here
     return run.cfg.model_copy(update={"detector": detector, "evaluate": run.cfg.evaluate.model_copy(update={"scorers": []})})
