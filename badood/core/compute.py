@@ -23,6 +23,7 @@ from badood.core.errors import BadConfig
 from badood.core.packed import Int8, Packed, packed
 from badood.core.progress import Progress, Silent
 from badood.core.ranks import ALONE, Ranks, local_rank, ranks
+from badood.core.rows import Rows
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -129,7 +130,7 @@ class Compute:
     def map(
         self,
         function: Callable[[Tensor], Tensor],
-        rows: Tensor | Sequence[Tensor],
+        rows: Tensor | Sequence[Tensor] | Rows,
         batch_size: int,
         *,
         stage: str = "compute",

@@ -54,6 +54,11 @@ class Rows:
         """The given rows of these, or those at which a mask of bools is true; nothing is read."""
         return Rows(self.files, np.asarray(self._numbers(rows), dtype=np.int64))
 
+    def parts(self, size: int) -> "Iterator[Rows]":
+        """All of these, `size` at a time; nothing is read."""
+        for piece in pieces(len(self), size):
+            yield self.take(np.arange(piece.start, piece.stop))
+
     def array(self, rows: "slice | Sequence[int] | NDArray[Any] | Tensor" = slice(None)) -> NDArray[Any]:
         """A copy of the given rows, in the given order; all of them without any."""
         numbers = self._numbers(rows)

@@ -22,6 +22,7 @@ from torch.nn import functional
 from badood.core import weights as weights_file
 from badood.core.compute import Compute
 from badood.core.errors import BadConfig, BadInput, BadWeights
+from badood.core.rows import Rows
 from badood.core.training import Loss
 
 _BYTES_AND_SPECIALS = 2 * 256 + 2
@@ -141,11 +142,11 @@ def clip_loss(clip: Clip, images: Tensor, labels: Tensor, captions: Sequence[Seq
     return loss
 
 
-def zero_shot(clip: Clip, images: Tensor, names: Sequence[str], templates: Sequence[str], compute: Compute) -> Tensor:
+def zero_shot(clip: Clip, images: Tensor | Rows, names: Sequence[str], templates: Sequence[str], compute: Compute) -> Tensor:
     """Probability of every class name for every image.
 
     Args:
-        images: (N, 3, H, W) uint8.
+        images: (N, 3, H, W) uint8, read batch by batch.
         names: K class names, all different.
         templates: prompts with "{}"; the features of a name's prompts are averaged.
 

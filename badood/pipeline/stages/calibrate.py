@@ -12,7 +12,7 @@ from badood.calibrate import Calibrator, calibrator
 from badood.core.artefacts import write_json
 from badood.core.compute import Compute
 from badood.core.progress import Progress
-from badood.core.rows import Rows, pieces
+from badood.core.rows import Rows
 from badood.detect.activations import Activations
 from badood.detect.backbone import Detector
 from badood.detect.train import score
@@ -70,7 +70,7 @@ def energies(
     network: Detector, pixels: Rows, cfg: config.Calibrate, compute: Compute, progress: Progress | None = None
 ) -> NDArray[np.float64]:
     """(N,) raw anomaly of images under a detector; see `raw`."""
-    parts = [raw(score(network, pixels[piece], compute, progress=progress), cfg) for piece in pieces(len(pixels), _CHUNK)]
+    parts = [raw(score(network, part, compute, progress=progress), cfg) for part in pixels.parts(_CHUNK)]
     return np.concatenate(parts)
 
 

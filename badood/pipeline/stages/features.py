@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from badood.core.compute import Compute
-from badood.core.rows import Rows, evenly, pieces
+from badood.core.rows import Rows, evenly
 from badood.detect.backbone import Detector
 from badood.detect.train import score
 from badood.pipeline.artefacts import Features, Images, Outliers, Trained
@@ -32,9 +32,9 @@ def features(out: Path, trained: Trained, train: Images, outliers: Outliers, val
 
 def _write(path: Path, network: Detector, pixels: Rows, compute: Compute) -> None:
     with path.open("wb") as file:
-        for piece in pieces(len(pixels), _CHUNK):
-            part = np.asarray(score(network, pixels[piece], compute).features, dtype=np.float16)
-            if piece.start == 0:
+        for number, rows in enumerate(pixels.parts(_CHUNK)):
+            part = np.asarray(score(network, rows, compute).features, dtype=np.float16)
+            if number == 0:
                 shape = (len(pixels), part.shape[1])
                 np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
             file.write(np.ascontiguousarray(part).tobytes())

@@ -25,15 +25,15 @@ def types(out: Path, cfg: config.CLIP, outliers: Outliers, validation: Images, m
     names = vocabulary(validation.classes, cfg.vocabulary)
     clip = models.at(ctx).clip
 
-    def probabilities(pixels: Rows, rows: slice = slice(None)) -> NDArray[np.float32]:
-        return np.asarray(zero_shot(clip, pixels[rows], names, cfg.templates, ctx.compute).numpy())
+    def probabilities(pixels: Rows) -> NDArray[np.float32]:
+        return np.asarray(zero_shot(clip, pixels, names, cfg.templates, ctx.compute).numpy())
 
     tau = cfg.tau if cfg.tau is not None else choose_tau(probabilities(validation.pixels), cfg.recognised)
     position = np.array([names.index(name) for name in class_names(validation.classes)])
     anchors = anchor_labels(outliers, validation.classes)
     anchor = np.where(anchors >= 0, position[anchors], -1)
-    pixels = outliers.pixels
-    parts = [ood_types(probabilities(pixels, piece), anchor[piece], position, names, tau) for piece in pieces(len(outliers), _CHUNK)]
+    both = zip(outliers.pixels.parts(_CHUNK), pieces(len(outliers), _CHUNK), strict=True)
+    parts = [ood_types(probabilities(part), anchor[piece], position, names, tau) for part, piece in both]
     pd.concat(parts, ignore_index=True).to_parquet(out / "types.parquet")
     write_json(out / "tau.json", {"tau": tau, "vocabulary": names})
 
