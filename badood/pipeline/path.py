@@ -137,10 +137,10 @@ def retrain_all(do: Engine, into: Run, found: Results, filters: Mapping[str, Fil
     training = [
         call(detect, training_settings(cfg), found.start, sets.train, found.outliers, each, found.rebuilt) for each in kept.values()
     ]
-    detectors = do.each(training, together)
     images = (sets.train, sets.validation, sets.auxiliary, sets.test, sets.ood, sets.grid)
-    judging = [call(evaluate, cfg.evaluate.scorers, cfg.evaluate.fit_images, cfg.calibrate, each, *images) for each in detectors]
-    judged = do.each(judging, together)
+    judging = [call(evaluate, cfg.evaluate.scorers, cfg.evaluate.fit_images, cfg.calibrate, detector, *images) for detector in training]
+    judged = do.each(judging, together)  # each trains its detector first
+    detectors = do.each(training, together)
     rows = {
         name: _row(into, name, filters[name], found.outliers, kept[name], detector, evaluation)
         for name, detector, evaluation in zip(kept, detectors, judged, strict=True)

@@ -65,7 +65,7 @@ class Stage(Generic[A_co]):
         Args:
             lossy: a way of computing that changes results beyond rounding, such as "int8"; else empty.
         """
-        return digest(self.name, self.version, lossy, *[_plain(value) for value in inputs])
+        return digest(self.name, self.version, lossy, *[_plain(value, lossy) for value in inputs])
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
         return _found, (self.function.__module__, self.function.__name__)  # by name, as functions pickle
@@ -80,21 +80,31 @@ def stage(name: str, version: int, result: Callable[[Path], A], *, shared: bool 
     return lambda function: Stage(name, version, result, function, shared)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, lossy: str) -> Any:
     """An input as a key holds it; what has a `key` says itself what of it counts."""
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(each, lossy) for each in value]
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _plain(each, lossy) for name, each in value.items()}
+    if isinstance(value, Call):
+        return value.key(lossy)
     return value.key if hasattr(value, "key") else value
 
 
 @dataclass(frozen=True)
 class Call(Generic[A_co]):
-    """A stage with its inputs, to be run side by side with others."""
+    """A stage with its inputs, to be run side by side with others.
+
+    An input may be a call itself: its result is made first, by the same process. So chains of stages run side by side, and none waits for
+    the others' first links.
+    """
 
     stage: Stage[A_co]
     inputs: tuple[Any, ...]
+
+    def key(self, lossy: str = "") -> str:
+        """See `Stage.key`."""
+        return self.stage.key(self.inputs, lossy)
 
 
 def call(stage: Stage[A], *inputs: Any) -> Call[A]:

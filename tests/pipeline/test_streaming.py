@@ -20,6 +20,7 @@ from badood.outliers import Group
 from badood.pipeline.artefacts import Made
 from badood.pipeline.engines.local import made
 from badood.pipeline.models import Models
+from badood.pipeline.stage import call
 from badood.pipeline.stages.outliers import outliers
 from tests.conftest import CHECKOUT
 from tests.pipeline.tiny import contents
@@ -33,7 +34,7 @@ def models() -> Models:
 
 def make(folder: Path, source: Counting, models: Models, within: Path | None = None) -> Made:
     """The stage's result in a folder; the ID images lie beside it, or `within`."""
-    return made(folder, outliers, inputs((within or folder) / "train", source, models), CONTEXT)[0]
+    return made(folder, call(outliers, *inputs((within or folder) / "train", source, models)), CONTEXT)[0]
 
 
 def assert_counts(result: Made, count: int) -> None:

@@ -32,39 +32,60 @@ class Local:
 
     def __call__(self, stage: Stage[A], *inputs: Any) -> A:
         """See `Engine`."""
-        return self._timed(stage, inputs, self.ctx)
+        return self._timed(Call(stage, inputs), self.ctx)
 
     def each(self, calls: Sequence[Call[A]], at_once: int = 1) -> list[A]:
         """See `Engine`."""
         with threads_for(self.ctx, at_once) as ctx:
-            return [self._timed(call.stage, call.inputs, ctx) for call in calls]
+            return [self._timed(call, ctx) for call in calls]
 
-    def _timed(self, stage: Stage[A], inputs: Sequence[Any], ctx: Context) -> A:
-        result, spent = made(self.run.folder, stage, inputs, ctx)
-        if spent is not None and self.timed:
-            self.run.clock(stage.name, *spent)
+    def _timed(self, call: Call[A], ctx: Context) -> A:
+        result, spent = made(self.run.folder, call, ctx)
+        if self.timed:
+            for each in spent:
+                self.run.clock(each.stage, each.seconds, each.peak_mb)
         return result
 
 
-def made(folder: Path, stage: Stage[A], inputs: Sequence[Any], ctx: Context) -> tuple[A, tuple[float, float] | None]:
-    """A stage's result below `folder`, and what it took: seconds, and the peak of this process's memory in MB; none where it was found.
+@dataclass(frozen=True)
+class Spent:
+    """What a stage took: seconds, and the peak of its process's memory in MB."""
+
+    stage: str
+    seconds: float
+    peak_mb: float
+
+
+def made(folder: Path, call: Call[A], ctx: Context) -> tuple[A, list[Spent]]:
+    """A call's result below `folder`, and what it and the calls among its inputs took; nothing for what was found.
 
     A stage that fails leaves a hidden folder, which is given to the next attempt, so that it goes on from its last checkpoint.
     """
-    place = folder / stage.name / stage.key(inputs, ctx.settings.lossy)
+    place = folder / call.stage.name / call.key(ctx.settings.lossy)
     group = ranks()
     if group.count == 1 and place.exists():
-        return stage.result(place), None
+        return call.stage.result(place), []
+    spent: list[Spent] = []
+    inputs = [_result(folder, value, ctx, spent) for value in call.inputs]
     # the first rank looks only once it holds the lock, and all go by what it saw: else one would skip what the others share
     with alone(place) if group.first else nullcontext():
         if group.agreed(place.exists()):
-            return stage.result(place), None
-        spent = _make(place, stage, inputs, ctx)
+            return call.stage.result(place), spent
+        spent.append(_make(place, call.stage, inputs, ctx))
         group.wait()
-    return stage.result(place), spent
+    return call.stage.result(place), spent
 
 
-def _make(place: Path, stage: Stage[Any], inputs: Sequence[Any], ctx: Context) -> tuple[float, float]:
+def _result(folder: Path, value: Any, ctx: Context, spent: list[Spent]) -> Any:
+    """An input; in the place of a call its result."""
+    if not isinstance(value, Call):
+        return value
+    result, took = made(folder, value, ctx)
+    spent += took
+    return result
+
+
+def _make(place: Path, stage: Stage[Any], inputs: Sequence[Any], ctx: Context) -> Spent:
     from badood.core.compute import peak_rss_mb
 
     _forget_peak()
@@ -78,7 +99,7 @@ def _make(place: Path, stage: Stage[Any], inputs: Sequence[Any], ctx: Context) -
     elif stage.shared:  # its share of the work; what it writes is the first one's again
         with tempfile.TemporaryDirectory() as out:
             stage.function(Path(out), *inputs, ctx)
-    return time.perf_counter() - start, peak_rss_mb()
+    return Spent(stage.name, time.perf_counter() - start, peak_rss_mb())
 
 
 @contextmanager

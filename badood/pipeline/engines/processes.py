@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +19,12 @@ import psutil
 from loky import get_reusable_executor
 from loky.process_executor import TerminatedWorkerError
 
-from badood.core.compute import peak_rss_mb
 from badood.core.errors import ProcessDied
 from badood.core.processes import end_with_parent
 from badood.core.ranks import ranks
 from badood.core.registry import Handed, own_entries, restore
 from badood.pipeline.artefacts import Artefact
-from badood.pipeline.engines.local import Local, made, threads_for
+from badood.pipeline.engines.local import Local, Spent, made, threads_for
 from badood.pipeline.stage import Call, Context
 
 A = TypeVar("A", bound=Artefact)
@@ -48,24 +47,32 @@ class Processes(Local):
         Raises:
             ProcessDied: one of the processes ended in the middle, for want of memory for instance.
         """
-        missing = {call.stage.key(call.inputs, self.ctx.settings.lossy): call for call in calls if not self._has(call)}
+        missing = {call.key(self.ctx.settings.lossy): call for call in calls if not self._has(call)}
         beside = min(at_once, len(missing)) - 1
         if beside < 1 or ranks().count > 1:
             return super().each(calls, at_once)
         with threads_for(self.ctx, at_once) as ctx:
             self._shared(deque(missing.values()), beside, ctx)
-            return [self._timed(call.stage, call.inputs, ctx) for call in calls]
+            return [self._timed(call, ctx) for call in calls]
 
     def _has(self, call: Call[Any]) -> bool:
-        return (self.run.folder / call.stage.name / call.stage.key(call.inputs, self.ctx.settings.lossy)).exists()
+        return (self.run.folder / call.stage.name / call.key(self.ctx.settings.lossy)).exists()
 
     def _shared(self, todo: "deque[Call[Any]]", beside: int, ctx: Context) -> None:
-        start, stage = time.perf_counter(), todo[0].stage.name
+        start = time.perf_counter()
         with tempfile.TemporaryDirectory() as notes, _Crew(self.run.folder, ctx, Path(notes), beside, todo) as crew:
-            for each in _taken(todo):
-                made(self.run.folder, each.stage, each.inputs, ctx)
+            spent = [took for each in _taken(todo) for took in made(self.run.folder, each, ctx)[1]]
             crew.wait()
-            self.run.clock(stage, time.perf_counter() - start, peak_rss_mb() + crew.peak_mb)
+            for each in _together(spent, crew.spent, beside, time.perf_counter() - start):
+                self.run.clock(each.stage, each.seconds, each.peak_mb)
+
+
+def _together(here: Sequence[Spent], there: Sequence[Spent], beside: int, seconds: float) -> list[Spent]:
+    """What each stage took of the time in which this process and some beside it worked, and what they took together at most."""
+    every = [*here, *there]
+    peak_mb = max((each.peak_mb for each in here), default=0.0) + sum(sorted(each.peak_mb for each in there)[-beside:])
+    worked = {stage: sum(each.seconds for each in every if each.stage == stage) for stage in dict.fromkeys(each.stage for each in every)}
+    return [Spent(stage, seconds * part / sum(worked.values()), peak_mb) for stage, part in worked.items()]
 
 
 @dataclass
@@ -77,7 +84,7 @@ class _Crew:
     notes: Path
     size: int
     todo: "deque[Call[Any]]"
-    peaks: list[float] = field(default_factory=list)
+    spent: list[Spent] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
 
     def __enter__(self) -> "_Crew":
@@ -97,11 +104,6 @@ class _Crew:
         if kind is not None:
             self.pool.shutdown(kill_workers=True)
 
-    @property
-    def peak_mb(self) -> float:
-        """The most memory that they took together, libraries apart, which are loaded once for all processes."""
-        return sum(sorted(self.peaks)[-self.size :])
-
     def wait(self) -> None:
         """Until there is nothing left to do.
 
@@ -120,7 +122,7 @@ class _Crew:
     def _attend(self, note: Path) -> None:
         try:
             for call in _taken(self.todo):
-                self.peaks.append(self.pool.submit(_perform, self.folder, call, self.ctx.settings, note, own_entries()).result())
+                self.spent += self.pool.submit(_perform, self.folder, call, self.ctx.settings, note, own_entries()).result()
         except TerminatedWorkerError as error:
             self.errors.append(
                 ProcessDied(
@@ -151,11 +153,12 @@ def _begin(parent: int) -> None:
     end_with_parent(parent)
 
 
-def _perform(folder: Path, call: Call[Any], settings: Any, note: Path, plug_ins: Handed) -> float:
-    """One call in a process beside; its peak of memory in MB, libraries apart."""
+def _perform(folder: Path, call: Call[Any], settings: Any, note: Path, plug_ins: Handed) -> list[Spent]:
+    """One call in a process beside; its memory without the libraries', which are loaded once for all processes."""
     restore(plug_ins)
-    made(folder, call.stage, call.inputs, Context(settings, _Noted(note)))
-    return peak_rss_mb() - getattr(psutil.Process().memory_info(), "shared", 0) / 2**20
+    spent = made(folder, call, Context(settings, _Noted(note)))[1]
+    libraries = getattr(psutil.Process().memory_info(), "shared", 0) / 2**20
+    return [replace(each, peak_mb=each.peak_mb - libraries) for each in spent]
 
 
 @dataclass
