@@ -1,13 +1,14 @@
 """Inference in every precision computes what the module computes; nothing outside compute names a device."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from badood.core.compute import Compute, choose, has_instructions
+from badood.core.compute import Compute, choose, forget_peak, has_instructions, peak_rss_mb
 from badood.core.errors import BadConfig
 from badood.core.packed import Int8, Packed
 
@@ -122,3 +123,14 @@ NAMES_A_DEVICE = re.compile(
 def test_no_module_names_a_device() -> None:
     found = {path.relative_to(BADOOD): NAMES_A_DEVICE.findall(path.read_text()) for path in BADOOD.rglob("*.py")}
     assert not {str(path): names for path, names in found.items() if names and path.name != "compute.py"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell no peak that begins anew")
+def test_what_was_freed_in_small_pieces_is_given_back_and_a_peak_begins_anew() -> None:
+    pieces = [b"x" * 60_000 for _ in range(4000)]  # 230 MB; too small each to be returned by itself
+    last = pieces[-1]
+    before = peak_rss_mb()
+    del pieces
+    forget_peak()
+    assert peak_rss_mb() < before - 150
+    assert len(last) == 60_000

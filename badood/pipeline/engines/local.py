@@ -86,9 +86,9 @@ def _result(folder: Path, value: Any, ctx: Context, spent: list[Spent]) -> Any:
 
 
 def _make(place: Path, stage: Stage[Any], inputs: Sequence[Any], ctx: Context) -> Spent:
-    from badood.core.compute import peak_rss_mb
+    from badood.core.compute import forget_peak, peak_rss_mb
 
-    _forget_peak()
+    forget_peak()
     start = time.perf_counter()
     if ranks().first:
         with disk_errors(place):
@@ -117,13 +117,3 @@ def threads_for(ctx: Context, at_once: int) -> Iterator[Context]:
         yield replace(ctx, settings=settings)
     finally:
         torch.set_num_threads(before)
-
-
-def _forget_peak() -> None:
-    """Reset the kernel's high-water mark, so that each stage has its own peak (Linux only)."""
-    marks = Path("/proc/self/clear_refs")
-    if marks.exists():
-        try:
-            marks.write_text("5")
-        except PermissionError:  # a container may forbid it: peaks are then those of the process so far
-            return
