@@ -159,7 +159,7 @@ def audit(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage, clip; or all, for images of your own.")],
+    model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage, clip; detector; or all, for images of your own.")],
     preset: Preset = "miniworld",
     data: DataFolder = None,
     dataset: DataSet = None,
@@ -177,19 +177,19 @@ def train(
     yes: Annotated[bool, typer.Option("--yes", help="With all: do not ask before it begins.")] = False,
     json: Json = False,
 ) -> None:
-    """Train one of the preset's models, or all five for images of your own; one that was cut off goes on from its checkpoint.
+    """Train one of the preset's models, the classifier that its detectors start from, or all five models for images of your own.
 
-    Weights that lie in the place are kept. Models of your own images go into BADOOD_HOME/models.
+    A training that was cut off goes on from its checkpoint. Weights that lie in the place are kept. Models of your own images go into BADOOD_HOME/models.
     """
-    from badood.pipeline.models import MODELS
+    from badood.pipeline.models import TRAINABLE
     from badood.pipeline.own_models import apart
     from badood.pipeline.train import train_model
     from badood.pipeline.train_all import begin_all, train_all
     from badood.pipeline.wish import SHIPPED, Wish
 
-    one = next((each for each in MODELS if each == model), None)
+    one = next((each for each in TRAINABLE if each == model), None)
     if one is None and model != "all":
-        raise BadConfig(f"no model {model!r}: give one of {', '.join(MODELS)}, or all.")
+        raise BadConfig(f"no model {model!r}: give one of {', '.join(TRAINABLE)}, or all.")
     if one is not None and (size is not None or minutes is not None):
         raise BadConfig("--size and --minutes belong to `train all`; one model is trained as its preset says.")
     progress = _terminal()

@@ -69,6 +69,9 @@ class Data(Settings):
     validation_share: float = Field(
         0.1, gt=0, lt=0.9, description="Share of the ID training images that the detector never sees. Paper sec. C.2."
     )
+    validation_seed: int = Field(
+        0, ge=0, description="Seed of that share's draw: with another, given weights may have seen what the run holds out."
+    )
     image_size: int = Field(ge=8, le=1024, description="Height and width in px at which images are kept for the detector and the decoder.")
     auxiliary: list[NamedSource] = Field(
         description="Semantic OOD for calibration and band choice; disjoint from every test set. Paper: ImageNet-OOD."
@@ -256,6 +259,7 @@ class Detector(Training):
     tuned_lr: float = Field(
         0.001, gt=0, le=10, description="Peak learning rate when given weights are tuned, in place of lr. Liu et al. 2020."
     )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Of the cross-entropy on ID images; 0 = paper.")
     beta: float = Field(2.0, ge=0, le=1000, description="Weight of the uncertainty loss. Paper eq. 5.")
     outlier_share: float = Field(1.0, gt=0, le=8, description="Outliers a step, per ID image of the batch.")
     rebuilt_share: Share = Field(
@@ -272,7 +276,11 @@ class Calibrate(Settings):
     """Raw score -> id_confidence. Paper sec. 3.5."""
 
     method: str = Field("beta", description="Registered calibrator.")
-    score: Literal["energy", "phi"] = Field("energy", description="S = sigmoid(E) (paper eq. 6) or sigmoid(phi(E)).")
+    score: str | Params = Field(
+        "energy",
+        description="Registered scorer whose anomaly is calibrated: energy (paper eq. 6), phi, knn, ..., or {name: knn, k: 10}; auto = that of "
+        "energy and evaluate.scorers which ranks ID validation against the auxiliary set best under the first detector.",
+    )
 
 
 class Filter(Settings):
@@ -484,7 +492,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise BadConfig(f"override {override!r}: {name} is not a setting; see `python -m badood run --help`.") from error
 
 
-def weights_path(cfg: Config, model: Literal["encoder", "rdm", "tokenizer", "mage", "clip"]) -> Path:
+def weights_path(cfg: Config, model: Literal["encoder", "rdm", "tokenizer", "mage", "clip", "detector"]) -> Path:
     """Where the weights of a model lie."""
     own: str | None = getattr(cfg, model).weights
     path = Path(own).expanduser() if own else Path(cfg.weights).expanduser() / f"{model}.safetensors"

@@ -35,7 +35,7 @@ def page() -> None:
 def _errors(error: dict[str, float], used: str) -> None:
     st.markdown(
         "**Expected calibration error (ECE)**: the mean gap between id_confidence and the true share of ID. Lower is better.",
-        help="raw is 1 - sigmoid(energy), before any calibration. temperature, platt, isotonic and beta are four ways to calibrate.",
+        help="raw is 1 - sigmoid(raw score), before any calibration. temperature, platt, isotonic and beta are four ways to calibrate.",
     )
     for place, (name, value) in zip(st.columns(len(error)), error.items(), strict=True):
         note = " (used by this run)" if name == used else ""
@@ -45,9 +45,9 @@ def _errors(error: dict[str, float], used: str) -> None:
 
 def _curve(found: Finished, fitted: dict, names: list[str]) -> None:
     """The fitted maps, and the numbers of the one the run uses."""
-    energy = found.reference["energy"].to_numpy()
-    table = calibration_curves({name: entry for name, entry in fitted.items() if name in names}, energy)
-    st.plotly_chart(figures.calibration_curves(table, found.run.cfg.calibrate.method), key="curves", config=_PLOT)
+    log_odds = found.reference["log_odds"].to_numpy()
+    table = calibration_curves({name: entry for name, entry in fitted.items() if name in names}, log_odds)
+    st.plotly_chart(figures.calibration_curves(table, found.run.cfg.calibrate.method, found.scored_by), key="curves", config=_PLOT)
     learnt = {key.rstrip("_"): value for key, value in found.calibrator.to_dict().items() if key != "method" and isinstance(value, float)}
     numbers = ", ".join(f"{key} = {value:.3f}" for key, value in learnt.items())
     if {"a", "b", "c"} <= set(learnt):
@@ -56,7 +56,9 @@ def _curve(found: Finished, fitted: dict, names: list[str]) -> None:
 
 
 def _densities(found: Finished) -> None:
-    st.plotly_chart(figures.score_densities(found.energies(), "Raw scores of ID and OOD images"), key="densities", config=_PLOT)
+    st.plotly_chart(
+        figures.score_densities(found.log_odds(), "Raw scores of ID and OOD images", found.scored_by), key="densities", config=_PLOT
+    )
     st.caption(
         "The less the hills overlap, the easier the detector tells ID from OOD. Calibration fits on ID validation and auxiliary OOD."
     )

@@ -31,12 +31,12 @@ def _energy(found: Finished) -> None:
     accepted = left.slider("Share of ID images to accept", 0.5, 0.99, 0.95, 0.01, key="learn accepted")
     limit, taken = found.taken_for_id(accepted)
     left.caption(
-        "The detector gives every image one number, its energy: low for what it knows, high for what it does not. "
+        f"The detector gives every image one number, its {found.scored_by}: low for what it knows, high for what it does not. "
         "A threshold decides. The stricter it is with OOD, the more known images it loses."
     )
     for name, share in taken.items():
         left.metric(f"{name} taken for ID", f"{100 * share:.0f} %")
-    figure = figures.score_densities(found.energies(), "Energy of held-out images and outliers", limit=limit)
+    figure = figures.score_densities(found.log_odds(), "Raw score of held-out images and outliers", found.scored_by, limit=limit)
     right.plotly_chart(figure, key="learn energy", config=_PLOT)
 
 
@@ -50,15 +50,15 @@ def _calibration(found: Finished) -> None:
     used = found.run.cfg.calibrate.method
     names = list(fitted)
     chosen = left.selectbox("Method", names, names.index(used) if used in names else 0, key="learn calibrator")
-    table = calibration_curves({chosen: fitted[chosen]}, found.reference["energy"].to_numpy())
+    table = calibration_curves({chosen: fitted[chosen]}, found.reference["log_odds"].to_numpy())
     left.caption(
-        "An energy means nothing to a person. Calibration bends it into id_confidence, the chance that an image is ID, "
+        "Such a number means nothing to a person. Calibration bends it into id_confidence, the chance that an image is ID, "
         "by looking at held-out images of both kinds. The curve always falls: order is kept."
     )
-    energies = found.outliers.values("energy")
-    value = left.slider("Try an energy", float(energies.min()), float(energies.max()), float(np.median(energies)), key="learn one energy")
+    scores = found.outliers.values("log_odds")
+    value = left.slider("Try a raw score", float(scores.min()), float(scores.max()), float(np.median(scores)), key="learn one energy")
     left.metric("id_confidence", f"{fitted[chosen].id_confidence([value])[0]:.3f}")
-    right.plotly_chart(figures.calibration_curves(table, chosen), key="learn curve", config=_PLOT)
+    right.plotly_chart(figures.calibration_curves(table, chosen, found.scored_by), key="learn curve", config=_PLOT)
 
 
 def _band(found: Finished) -> None:

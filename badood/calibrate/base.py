@@ -20,11 +20,11 @@ LEAST_SPREAD = 1e-3
 class Calibrator(ABC):
     """A map from raw anomaly to id_confidence that never rises with the anomaly. What `fit` learns ends in `_`."""
 
-    def fit(self, energy: ArrayLike, is_id: ArrayLike) -> Self:
+    def fit(self, log_odds: ArrayLike, is_id: ArrayLike) -> Self:
         """Learn the map from held-out images.
 
         Args:
-            energy: (N,) log-odds of the raw score S, so S = sigmoid(energy), eq. 6; in nats, larger looks more OOD. The
+            log_odds: (N,) log-odds of the raw score S, so S = sigmoid(log_odds), eq. 6; in nats, larger looks more OOD. The
                 score itself is never taken: at large |E| its rounding merges ranks.
             is_id: (N,) bool, whether the image is ID.
 
@@ -34,7 +34,7 @@ class Calibrator(ABC):
             ReversedOrder: ID images look more OOD than OOD images; also an Uncalibrated.
         """
         labels = np.asarray(is_id, dtype=bool)
-        raw = _finite(energy)
+        raw = _finite(log_odds)
         if raw.shape != labels.shape:
             raise BadInput(f"calibration has {len(raw):,} scores and {len(labels):,} labels; it needs one label a score.")
         if labels.all() or not labels.any():
@@ -65,18 +65,18 @@ class Calibrator(ABC):
         return next((name for name, entry in calibrator.items() if entry is type(self)), type(self).__name__)
 
     @abstractmethod
-    def _learn(self, energy: Floats, is_id: NDArray[np.bool_]) -> None:
+    def _learn(self, log_odds: Floats, is_id: NDArray[np.bool_]) -> None:
         """Set the attributes that end in `_` from checked data."""
 
     def _rising(self) -> str:
         """By what the learnt map rises with the anomaly somewhere; empty where it does not."""
         return ""
 
-    def id_confidence(self, energy: ArrayLike) -> Floats:
+    def id_confidence(self, log_odds: ArrayLike) -> Floats:
         """Calibrated P(ID | x).
 
         Args:
-            energy: (N,) as in `fit`.
+            log_odds: (N,) as in `fit`.
 
         Returns:
             (N,) in [0, 1]: 1 = looks ID, 0 = far away.
@@ -84,10 +84,10 @@ class Calibrator(ABC):
         Raises:
             BadInput: a score is not finite.
         """
-        return self._map(_finite(energy))
+        return self._map(_finite(log_odds))
 
     @abstractmethod
-    def _map(self, energy: Floats) -> Floats:
+    def _map(self, log_odds: Floats) -> Floats:
         """The learnt map."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,8 +103,8 @@ class Calibrator(ABC):
         return self
 
 
-def _finite(energy: ArrayLike) -> Floats:
-    raw = np.asarray(energy, dtype=np.float64)
+def _finite(log_odds: ArrayLike) -> Floats:
+    raw = np.asarray(log_odds, dtype=np.float64)
     if not np.isfinite(raw).all():
         raise BadInput(
             f"{(~np.isfinite(raw)).sum():,} of {raw.size:,} scores to calibrate are not finite; the detector has diverged, train it again."

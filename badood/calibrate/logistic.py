@@ -13,9 +13,9 @@ NARROWEST = 0.1
 """Standard deviation of scores, in nats, below which a solver takes them for constant."""
 
 
-def ordinary(energy: Floats) -> bool:
+def ordinary(log_odds: Floats) -> bool:
     """Whether scores lie where the plain regressions converge and nothing saturates, as energies of most detectors do."""
-    return bool(np.abs(energy).max() <= FARTHEST and energy.std() >= NARROWEST)
+    return bool(np.abs(log_odds).max() <= FARTHEST and log_odds.std() >= NARROWEST)
 
 
 def regression(columns: Floats, is_id: NDArray[np.bool_], C: float) -> tuple[list[float], float]:

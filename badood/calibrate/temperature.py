@@ -18,14 +18,14 @@ class Temperature(Calibrator):
     One number cannot move the score 0.5 away from E = 0; where all energies are negative, beta and Platt fit better.
     """
 
-    def _learn(self, energy: Floats, is_id: NDArray[np.bool_]) -> None:
-        margin = np.where(is_id, energy, -energy)
+    def _learn(self, log_odds: Floats, is_id: NDArray[np.bool_]) -> None:
+        margin = np.where(is_id, log_odds, -log_odds)
 
         def likelihood(log_temperature: float) -> float:
             return float(np.logaddexp(0, margin / np.exp(log_temperature)).mean())
 
         self.temperature_ = float(np.exp(minimize_scalar(likelihood, bounds=(np.log(1e-3), np.log(1e4)), method="bounded").x))
 
-    def _map(self, energy: Floats) -> Floats:
-        confidence: Floats = expit(-energy / self.temperature_)
+    def _map(self, log_odds: Floats) -> Floats:
+        confidence: Floats = expit(-log_odds / self.temperature_)
         return confidence

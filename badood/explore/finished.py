@@ -16,7 +16,21 @@ from badood.evaluate.metrics import METRICS as OOD_METRICS
 from badood.evaluate.ood_types import TYPES, type_table
 from badood.explore.queries import Filters, Outliers
 from badood.filter import OVERLAP_QUANTILE, id_band, overlap, select
-from badood.pipeline.artefacts import OURS, Confidence, Described, Encoded, Evaluated, Images, Kept, Made, Sweep, Table, Typed, joined
+from badood.pipeline.artefacts import (
+    OURS,
+    Confidence,
+    Described,
+    Encoded,
+    Evaluated,
+    Images,
+    Kept,
+    Made,
+    Ranked,
+    Sweep,
+    Table,
+    Typed,
+    joined,
+)
 from badood.pipeline.filter_rows import FilterRow, chosen
 from badood.pipeline.recorded import recorded_outliers
 from badood.pipeline.runs import Run, open_run
@@ -179,8 +193,14 @@ class Finished:
 
     @cached_property
     def reference(self) -> pd.DataFrame:
-        """Held-out images under the first detector: set ("validation" or "auxiliary"), energy, id_confidence."""
+        """Held-out images under the first detector: set ("validation" or "auxiliary"), log_odds, id_confidence."""
         return self._confidences.reference
+
+    @cached_property
+    def scored_by(self) -> str:
+        """What is calibrated, with its unit."""
+        name = Ranked(self._folder("ranked")).calibrated(self.run.cfg.calibrate.score)["name"]
+        return "energy E (nats)" if name == "energy" else f"{name} (deviations beyond ID validation)"
 
     @cached_property
     def tau(self) -> float:
@@ -210,25 +230,26 @@ class Finished:
             groups["real OOD"] = scores.loc[scores["set"] != "id", "id_confidence"].to_numpy()
         return groups
 
-    def energies(self) -> dict[str, NDArray[np.floating]]:
-        """Energy of ID validation, of the auxiliary OOD set and of all outliers under the first detector, in nats."""
-        held_out = self.reference.groupby("set")["energy"]
+    def log_odds(self) -> dict[str, NDArray[np.floating]]:
+        """Log-odds of the raw score (the energy, in nats, unless `calibrate.score` names another) of ID validation, of the auxiliary OOD set
+        and of all outliers under the first detector."""
+        held_out = self.reference.groupby("set")["log_odds"]
         names = {"validation": "ID validation", "auxiliary": "auxiliary OOD"}
         groups = {shown: held_out.get_group(name).to_numpy() for name, shown in names.items() if name in held_out.groups}
-        return groups | {"outliers": self.outliers.values("energy")}
+        return groups | {"outliers": self.outliers.values("log_odds")}
 
     def taken_for_id(self, accepted: float) -> tuple[float, dict[str, float]]:
-        """The energy up to which a share `accepted` of ID validation lies, and the share of every other group that does."""
-        id_energy, *others = self.energies().items()
-        limit = float(np.quantile(id_energy[1], accepted))
-        return limit, {name: float((energy <= limit).mean()) for name, energy in others}
+        """The log-odds up to which a share `accepted` of ID validation lies, and the share of every other group that does."""
+        of_id, *others = self.log_odds().items()
+        limit = float(np.quantile(of_id[1], accepted))
+        return limit, {name: float((log_odds <= limit).mean()) for name, log_odds in others}
 
     def _confidence(self, group: str) -> "pd.Series[float]":
         return self.reference.loc[self.reference["set"] == group, "id_confidence"]
 
     @cached_property
     def calibrator(self) -> Calibrator:
-        """The first detector's fitted map from energy to id_confidence."""
+        """The first detector's fitted map from log-odds to id_confidence."""
         return self._confidences.calibrator
 
     def limits(self, lo: float, hi: float, *, quantiles: bool) -> tuple[float, float]:
@@ -316,7 +337,7 @@ class Finished:
         return pd.DataFrame(rows, columns=columns)
 
     def scores(self, name: str) -> pd.DataFrame:
-        """Test images under the detector of the filter `name`: set, label, class predicted, energy, id_confidence, and the anomaly by every
+        """Test images under the detector of the filter `name`: set, label, class predicted, energy, log_odds, id_confidence, and the anomaly by every
         method.
         """
         return self._evaluation(name).scores

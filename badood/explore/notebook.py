@@ -60,8 +60,8 @@ def show_minority(found: Finished) -> go.Figure:
 def show_roc(found: Finished, names: list[str]) -> go.Figure:
     """ROC curves of the detectors of several filters, all OOD sets together."""
     tables = {name: found.scores(name) for name in names}
-    known = {name: table.loc[table["set"] == "id", "energy"].to_numpy() for name, table in tables.items()}
-    odd = {name: table.loc[table["set"] != "id", "energy"].to_numpy() for name, table in tables.items()}
+    known = {name: table.loc[table["set"] == "id", "log_odds"].to_numpy() for name, table in tables.items()}
+    odd = {name: table.loc[table["set"] != "id", "log_odds"].to_numpy() for name, table in tables.items()}
     return figures.roc(known, odd)
 
 

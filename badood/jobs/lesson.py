@@ -9,16 +9,15 @@ import torch
 from badood.core.errors import BadInput
 from badood.core.noise import Noise
 from badood.data.images import png
-from badood.detect.train import score
 from badood.outliers.embedded import Embedded
 from badood.pipeline.artefacts import Encoded
 from badood.pipeline.models import Models
 from badood.pipeline.preflight import outlier_sources
+from badood.pipeline.raw_score import fit_raw_score
 from badood.pipeline.results import Results
 from badood.pipeline.runs import Run
 from badood.pipeline.stage import Context
-from badood.pipeline.stages.calibrate import raw
-from badood.pipeline.stages.detect import load
+from badood.pipeline.stages.detect import seeing
 from badood.synthesise import Synthesiser, synthesiser
 from badood.synthesise.guidance import minority_score
 
@@ -61,13 +60,15 @@ def walk(run: Run, found: Results, row: int, *, start: int, scale: float) -> dic
         ]
     same = Noise(run.cfg.decode.seed, np.full(len(embeddings), row))
     pixels = models.decode(torch.cat(embeddings).cpu(), same)
-    detector = load(found.previews.first, compute)
-    energy = raw(score(detector, pixels, compute), run.cfg.calibrate)
-    confidence = found.confidence.calibrator.id_confidence(energy)
+    sets = found.sets
+    see = seeing(found.previews.first, Context(run.cfg.compute))
+    raw = fit_raw_score(found.scoring.score, see, sets.train, sets.validation, run.cfg.evaluate.fit_images)
+    seen = see(pixels)
+    confidence = found.confidence.calibrator.id_confidence(raw.log_odds(seen))
     steps = {
         name: {
             "image": base64.b64encode(png(pixels[place].numpy())).decode(),
-            "energy": float(energy[place]),
+            "energy": float(seen.energy[place]),
             "id_confidence": float(confidence[place]),
             "minority_score": likely[place],
         }

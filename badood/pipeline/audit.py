@@ -6,6 +6,7 @@ from pathlib import Path
 from badood.config import Config, validate
 from badood.core.errors import BadConfig
 from badood.core.progress import Progress
+from badood.pipeline.opened import recorded
 from badood.pipeline.own_outliers import with_outliers
 from badood.pipeline.path import run as run_path
 from badood.pipeline.runs import Run, open_run
@@ -40,4 +41,5 @@ def _of_run(run: Run | None) -> Config:
     # however well it does: it is the run's own, and nobody doubts what network it is
     detector = run.cfg.detector.model_copy(update={"weights": str(own), "expected_accuracy": 0.0})
     # baselines are for comparing detectors, and a plug-in of the run's own may not be here
-    return run.cfg.model_copy(update={"detector": detector, "evaluate": run.cfg.evaluate.model_copy(update={"scorers": []})})
+    evaluate = run.cfg.evaluate.model_copy(update={"scorers": []})
+    return run.cfg.model_copy(update={"detector": detector, "evaluate": evaluate, "calibrate": recorded(run).scoring})

@@ -11,9 +11,9 @@ from typing import Any
 from badood.config import Config, weights_path
 from badood.core.artefacts import read_json
 from badood.core.errors import BadInput, BadWeights
-from badood.pipeline.models import Model, clip_weights, weights_key
+from badood.pipeline.models import Model, Trainable, clip_weights, weights_key
 
-BELONGS: Mapping[Model, tuple[Model, ...]] = {"rdm": ("encoder",), "mage": ("encoder", "tokenizer")}
+BELONGS: Mapping[Trainable, tuple[Model, ...]] = {"rdm": ("encoder",), "mage": ("encoder", "tokenizer")}
 """By model those that it was trained on; its card names the key of each one's weights."""
 
 
@@ -22,7 +22,7 @@ def card_path(weights: Path) -> Path:
     return weights.with_suffix(".json")
 
 
-def card_of(cfg: Config, model: Model) -> dict[str, Any] | None:
+def card_of(cfg: Config, model: Trainable) -> dict[str, Any] | None:
     """The card of a model's weights; none where they have none, as foreign ones do.
 
     Raises:
@@ -68,7 +68,7 @@ def check_cards(cfg: Config, models: tuple[Model, ...]) -> None:
                 )
 
 
-def belongs_to(cfg: Config, model: Model) -> dict[str, str]:
+def belongs_to(cfg: Config, model: Trainable) -> dict[str, str]:
     """What a card says of the models that this one is trained on: their keys by name."""
     return {other: weights_key(cfg, other) for other in BELONGS.get(model, ())}
 

@@ -16,7 +16,7 @@ from badood.decode.vqgan import VQGAN
 from badood.encode.features import Encoder
 from badood.evaluate.clip import make_clip
 from badood.pipeline.models import Model, Models
-from badood.pipeline.train import TASKS
+from badood.pipeline.tasks import TASKS
 from badood.synthesise.rdm import RDM
 
 

@@ -30,6 +30,9 @@ from badood.synthesise.rdm import RDM, load_rdm
 Model = Literal["encoder", "rdm", "tokenizer", "mage", "clip"]
 MODELS: tuple[Model, ...] = get_args(Model)
 """The RDM and MAGE learn from the encoder's z0, MAGE from the tokenizer's codes."""
+Trainable = Model | Literal["detector"]
+TRAINABLE: tuple[Trainable, ...] = (*MODELS, "detector")
+"""What a preset has a recipe for: its models, and the classifier that its detectors may start from."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Models:
         return self.compute.map(self.vqgan.decode_indices, codes, batch, stage="rebuild", progress=progress)
 
 
-def weights_key(cfg: Config, model: Model) -> str:
+def weights_key(cfg: Config, model: Trainable) -> str:
     """A key of a model's weights: of the file's content, or the name under which open_clip fetches them."""
     found = clip_weights(cfg) if model == "clip" else weights_path(cfg, model)
     if isinstance(found, str):

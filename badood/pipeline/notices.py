@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from pathlib import PurePath
 
-from badood.config import Config
+from badood.config import Calibrate, Config
 from badood.core.training import total_steps
-from badood.pipeline.artefacts import Images, Outliers, Trained
+from badood.pipeline.artefacts import Images, Outliers, Ranked, Trained
 
 FEW_STEPS = 100
 """Fewer optimisation steps than these teach a detector from scratch next to nothing."""
@@ -19,6 +19,9 @@ SEEN = 0.03
 
 FEW = 50
 """Fewer held-out images of a kind than these calibrate badly."""
+
+CLEARLY = 0.01
+"""By so much of AUROC another scorer must rank better to be worth a word."""
 
 _LOSSY = {".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg"}
 
@@ -62,6 +65,19 @@ def of_held_out(validation: Images, auxiliary: Images) -> list[str]:
         return []
     return [
         f"id_confidence is calibrated on {' and '.join(small)} only, fewer than {FEW}: it can be far off. Bring more images if you can."
+    ]
+
+
+def of_ranked(ranked: Ranked, scoring: Calibrate) -> list[str]:
+    """Whether another scorer tells held-out images apart clearly better than the one that is calibrated."""
+    best = ranked.table[0]
+    own = ranked.calibrated(scoring.score)
+    if best["auroc"] <= own["auroc"] + CLEARLY:
+        return []
+    return [
+        f"{best['name']} ranks ID validation images against the auxiliary set better than {own['name']}, which is calibrated (AUROC "
+        f"{best['auroc']:.1%} against {own['auroc']:.1%}): calibrate.score={best['name'] if isinstance(best['entry'], str) else best['entry']} has "
+        "confidences rest on it, auto on whichever ranks best."
     ]
 
 

@@ -2,16 +2,18 @@
 
 from badood.core.errors import BadInput
 from badood.detect.scorers import named
-from badood.pipeline.artefacts import Confidence, Described, Evaluated, Features, Rebuilt, Trained
+from badood.pipeline.artefacts import Confidence, Described, Evaluated, Features, Ranked, Rebuilt, Trained
 from badood.pipeline.filter_rows import FilterRow, chosen
 from badood.pipeline.judge import Judge
 from badood.pipeline.preview import Previews
+from badood.pipeline.raw_score import fit_raw_score
 from badood.pipeline.recorded import recorded_outliers
 from badood.pipeline.results import Results
 from badood.pipeline.runs import Run
 from badood.pipeline.sets import recorded_sets
 from badood.pipeline.stage import Context
-from badood.pipeline.stages.detect import load
+from badood.pipeline.stages.detect import seeing
+from badood.pipeline.stages.rank import settled
 
 
 def recorded(run: Run) -> Results:
@@ -22,7 +24,7 @@ def recorded(run: Run) -> Results:
     """
     record = run.record
     results = record["results"]
-    lacking = [name for name in ("train", "sources", "detector", "calibration", "features") if name not in results]
+    lacking = [name for name in ("train", "sources", "detector", "ranked", "calibration", "features") if name not in results]
     if lacking:
         raise BadInput(f"run {run.id} has no {lacking[0]} yet (state: {record['state']}); finish it by the command that began it.")
     sets = recorded_sets(run.folder, results)
@@ -32,6 +34,7 @@ def recorded(run: Run) -> Results:
         Described(run.folder / results["described"]) if "described" in results else None,
         Rebuilt(run.folder / results["rebuilt"]) if "rebuilt" in results else None,
         Trained(run.folder / results["start"]) if "start" in results else None,
+        settled(run.cfg.calibrate, Ranked(run.folder / results["ranked"])),
         Confidence(run.folder / results["calibration"]),
         Previews(Features(run.folder / results["features"]), Trained(run.folder / results["detector"]), run.cfg.detector),
     )
@@ -65,7 +68,9 @@ def judge_of(run: Run, row: FilterRow, *, scorers: bool = False) -> Judge:
 
     cfg, found = run.cfg, recorded(run)
     ctx = Context(cfg.compute, run.progress)
-    network = load(Trained(run.folder / row.detector), ctx.compute)
+    sets, most = found.sets, cfg.evaluate.fit_images
+    see = seeing(Trained(run.folder / row.detector), ctx)
     made = dict(map(named, cfg.evaluate.scorers)) if scorers else {}
-    judge = Judge(network, Evaluated(run.folder / row.evaluation).calibrator, made, cfg.calibrate, ctx.compute, ctx.progress)
-    return judge.fitted(found.sets.train, found.sets.validation, cfg.evaluate.fit_images)
+    raw = fit_raw_score(found.scoring.score, see, sets.train, sets.validation, most)
+    judge = Judge(see, Evaluated(run.folder / row.evaluation).calibrator, raw, made)
+    return judge.fitted(sets.train, sets.validation, most)

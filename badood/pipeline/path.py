@@ -16,7 +16,7 @@ from badood.pipeline.artefacts import Described, Evaluated, Kept, Outliers, Trai
 from badood.pipeline.engines import Processes
 from badood.pipeline.filter_rows import FilterRow, filter_name
 from badood.pipeline.models import Models
-from badood.pipeline.notices import FEW_STEPS, advice, of_given_weights, of_held_out, of_look
+from badood.pipeline.notices import FEW_STEPS, advice, of_given_weights, of_held_out, of_look, of_ranked
 from badood.pipeline.opened import recorded
 from badood.pipeline.own_models import check_fit, concerns
 from badood.pipeline.preflight import describes, needed, outlier_sources, preflight
@@ -33,6 +33,7 @@ from badood.pipeline.stages.evaluate import evaluate
 from badood.pipeline.stages.features import features
 from badood.pipeline.stages.given import GivenWeights, given
 from badood.pipeline.stages.outliers import outliers as outliers_of
+from badood.pipeline.stages.rank import candidates, rank, settled
 from badood.pipeline.stages.rebuild import rebuild
 from badood.pipeline.stages.select import everything, select
 from badood.pipeline.stages.table import table
@@ -76,16 +77,20 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     rebuilt = do(rebuild, sets.train, Models(cfg).only("tokenizer")) if rebuilds(cfg) else None
     training = training_settings(cfg)
     start = do(given, training, GivenWeights(cfg.detector.weights), sets.test, sets.validation) if cfg.detector.weights else None
-    into.note(
-        notices=[*(of_given_weights(start) if start else []), *of_look(sets.train, outliers), *of_held_out(sets.validation, sets.auxiliary)]
-    )
+    notices = [*(of_given_weights(start) if start else []), *of_look(sets.train, outliers), *of_held_out(sets.validation, sets.auxiliary)]
+    into.note(notices=notices)
     first = do(detect, training, start, sets.train, outliers, do(everything, outliers), rebuilt)
-    confidence = do(calibrate, cfg.calibrate, first, outliers, sets.validation, sets.auxiliary)
+    fit = cfg.evaluate.fit_images
+    ranked = do(rank, candidates(cfg), fit, first, sets.train, sets.validation, sets.auxiliary)
+    scoring = settled(cfg.calibrate, ranked)
+    into.note(notices=notices + of_ranked(ranked, scoring))
+    confidence = do(calibrate, scoring, fit, first, sets.train, outliers, sets.validation, sets.auxiliary)
     typed = do(types, cfg.clip.model_copy(update={"weights": None}), outliers, sets.validation, Models(cfg).only("clip"))
     seen = do(features, first, sets.train, outliers, sets.validation, sets.auxiliary)
     whole = do(table, outliers, described, confidence, typed)
     named = {
         "detector": first,
+        "ranked": ranked,
         "calibration": confidence,
         "types": typed,
         "features": seen,
@@ -94,7 +99,7 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
         "start": start,
     }
     into.note_results(**{name: each.folder for name, each in named.items() if each is not None})
-    return Results(sets, outliers, described, rebuilt, start, confidence, Previews(seen, first, cfg.detector))
+    return Results(sets, outliers, described, rebuilt, start, scoring, confidence, Previews(seen, first, cfg.detector))
 
 
 def retrain(finished: Run, chosen: Filter, name: str | None = None, engine: MakeEngine = Processes) -> FilterRow:
@@ -138,7 +143,7 @@ def retrain_all(do: Engine, into: Run, found: Results, filters: Mapping[str, Fil
         call(detect, training_settings(cfg), found.start, sets.train, found.outliers, each, found.rebuilt) for each in kept.values()
     ]
     images = (sets.train, sets.validation, sets.auxiliary, sets.test, sets.ood, sets.grid)
-    judging = [call(evaluate, cfg.evaluate.scorers, cfg.evaluate.fit_images, cfg.calibrate, detector, *images) for detector in training]
+    judging = [call(evaluate, cfg.evaluate.scorers, cfg.evaluate.fit_images, found.scoring, detector, *images) for detector in training]
     judged = do.each(judging, together)  # each trains its detector first
     detectors = do.each(training, together)
     rows = {

@@ -13,13 +13,13 @@ from badood.core.errors import BadConfig, BadInput, BadWeights
 from badood.data.splits import check_source, resolved
 from badood.detect.backbone import Detector
 from badood.detect.given import settled
-from badood.detect.scorers import named
 from badood.evaluate.clip import captions, make_clip
 from badood.filter import check
 from badood.outliers import OutlierSource, outlier_source
 from badood.pipeline.cards import check_cards
 from badood.pipeline.models import MODELS, Model, missing
 from badood.pipeline.stage import Context
+from badood.pipeline.stages.rank import candidates
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,7 @@ def preflight(cfg: Config, *, images: bool = True) -> None:
     _check_names(cfg)
     _check_filters(cfg)
     calibrator[cfg.calibrate.method]
-    for entry in cfg.evaluate.scorers:
-        named(entry)
+    candidates(cfg)  # every scorer by its name and parameters
     captions(["name"], cfg.clip.templates)
     detector = settled(cfg.detector)
     with torch.device("meta"):  # which computes nothing

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from badood.config import Calibrate
 from badood.pipeline.artefacts import Confidence, Described, Outliers, Rebuilt, Trained
 from badood.pipeline.preview import Previews
 from badood.pipeline.sets import Sets
@@ -14,6 +15,7 @@ class Results:
     Attributes:
         sets: ID and OOD images. outliers: of all sources. described: none without an encoder. rebuilt: none where the detector sees none.
         start: the detector of given weights; none from scratch.
+        scoring: what is calibrated and how, with nothing left to choose.
         confidence: of the first detector. previews: of further ones.
     """
 
@@ -22,5 +24,6 @@ class Results:
     described: Described | None
     rebuilt: Rebuilt | None
     start: Trained | None
+    scoring: Calibrate
     confidence: Confidence
     previews: Previews

@@ -56,7 +56,7 @@ def read_images(do: Engine, cfg: Config) -> Sets:
     """Every image set of the settings, decoded once; the training images are divided into training and validation."""
     size, base = cfg.data.image_size, base_of(cfg)
     every = do(images, Reading("train", (cfg.data.train,), None, size))
-    division = do(split, every, cfg.data.validation_share, cfg.seed).folder
+    division = do(split, every, cfg.data.validation_share, cfg.data.validation_seed).folder
     train, validation = (replace(every, part=part, split=division) for part in ("train", "validation"))
     grid = present(cfg, [cfg.data.grid] if cfg.data.grid else [])
     return Sets(

@@ -20,7 +20,7 @@ from badood.pipeline import path, stages
 from badood.pipeline.engines import Local
 from badood.pipeline.path import run
 from badood.pipeline.runs import Run, open_run
-from badood.pipeline.stage import Context, Stage
+from badood.pipeline.stage import Call, Context, Stage
 from tests.conftest import CHECKOUT
 from tests.contracts.conftest import tiny_settings, walked
 
@@ -38,9 +38,9 @@ class Listening(Local):
 
     heard: ClassVar[list[tuple[Stage[Any], tuple[Any, ...]]]] = []
 
-    def _timed(self, stage: Any, inputs: Any, ctx: Context) -> Any:
-        self.heard.append((stage, tuple(inputs)))
-        return super()._timed(stage, inputs, ctx)
+    def _timed(self, call: Call[Any], ctx: Context) -> Any:
+        self.heard.append((call.stage, call.inputs))
+        return super()._timed(call, ctx)
 
 
 def test_every_module_of_the_folder_has_a_stage_and_no_name_is_given_twice() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from badood import config
 from badood.core.compute import Compute, choose
 from badood.detect.backbone import Detector
-from badood.detect.train import train_full
+from badood.detect.train import make_detector
 
 Squares = Callable[[int, int], tuple[Tensor, Tensor]]
 Stripes = Callable[[int, int], Tensor]
@@ -61,4 +61,4 @@ def compute() -> Compute:
 @pytest.fixture(scope="session")
 def detector(cfg: config.Detector, compute: Compute) -> Detector:
     images, labels = _squares(160, seed=0)
-    return train_full(images, labels, _stripes(40, seed=1), cfg, 2, compute=compute)[0]
+    return make_detector(images, labels, _stripes(40, seed=1), cfg, 2, compute=compute)[0]

@@ -20,6 +20,7 @@ from badood.detect.backbone import MEAN, STD, Detector, load_detector, save_dete
 from badood.detect.backbones.base import backbone, make_backbone
 from badood.detect.checkpoints import read_checkpoint
 from badood.detect.given import read_given, settled
+from badood.detect.train import untrained
 from tests.detect.foreign import ResNet18For32, ResNet20, seasoned, wide
 
 
@@ -208,6 +209,16 @@ def test_a_detector_of_ours_is_one_too(detector: Detector, cfg: config.Detector,
     given = read_given(cfg.model_copy(update={"mode": "as-is", "weights": str(tmp_path / "detector.safetensors")}))
     with torch.no_grad():
         torch.testing.assert_close(given.detector()(squares(8, 0)[0]), detector(squares(8, 0)[0]))
+
+
+def test_a_whitened_network_is_found_by_its_widths(squares: Callable, cfg: config.Detector, tmp_path: Path) -> None:
+    images, _ = squares(8, 0)
+    made = untrained(cfg.model_copy(update={"backbone": "whitened-8-16-16", "backbone_params": {}, "image_size": 32}), 2, images).eval()
+    save_detector(made, tmp_path / "detector.safetensors")
+    given = read_given(as_is(tmp_path / "detector.safetensors"))
+    assert (given.cfg.backbone, given.cfg.image_size) == ("whitened-8-16-16", 32)
+    with torch.no_grad():
+        torch.testing.assert_close(given.detector()(images), made(images))
 
 
 def test_given_weights_come_back_as_a_detector_file(tmp_path: Path) -> None:

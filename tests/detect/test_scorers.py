@@ -46,7 +46,8 @@ def fitted(name: str, train: Split) -> Scorer:
 
 def rows(seen: Activations, kept: slice) -> Activations:
     assert seen.images is not None
-    return replace(seen, logits=seen.logits[kept], features=seen.features[kept], phi=None, images=seen.images[kept])
+    assert seen.phi is not None
+    return replace(seen, logits=seen.logits[kept], features=seen.features[kept], phi=seen.phi[kept], images=seen.images[kept])
 
 
 # the toy world's maps have one position, of which RankFeat leaves nothing; it has a test of its own
@@ -66,6 +67,11 @@ def test_an_images_anomaly_does_not_depend_on_its_neighbours(name: str, train: S
     made = fitted(name, train)
     parts = torch.cat([made.score(rows(id_test, slice(0, 7))), made.score(rows(id_test, slice(7, None)))])
     torch.testing.assert_close(made.score(id_test), parts, rtol=1e-4, atol=1e-5)
+
+
+def test_phi_of_a_network_that_has_none_is_told(id_test: Activations) -> None:
+    with pytest.raises(BadInput, match=r"calibrate\.score=energy"):
+        scorer.make("phi", {}).score(replace(id_test, phi=None))
 
 
 @pytest.mark.parametrize("name", list(scorer))
@@ -93,7 +99,7 @@ def test_an_image_without_any_active_feature_has_a_finite_anomaly(name: str, tra
     seen = train[0]
     dead = torch.zeros(1, seen.features.shape[1])
     with torch.no_grad():
-        blank = Activations(seen.head(dead), dead, seen.head)
+        blank = Activations(seen.head(dead), dead, seen.head, phi=torch.zeros(1))
     assert fitted(name, train).score(blank).isfinite().all()
 
 

@@ -13,9 +13,10 @@ from badood import config
 from badood.core.compute import Compute
 from badood.core.errors import BadConfig, BadInput, BadWeights
 from badood.detect.backbone import Detector, load_detector, save_detector
+from badood.detect.backbones.whitened import Whitened
 from badood.detect.energy_loss import rank_correlation
 from badood.detect.scorers.base import scorer
-from badood.detect.train import score, train_full, train_head
+from badood.detect.train import make_detector, score, train_head, untrained
 
 Squares = Callable[[int, int], tuple[Tensor, Tensor]]
 Stripes = Callable[[int, int], Tensor]
@@ -56,7 +57,7 @@ def test_same_seed_same_weights_and_another_seed_others(squares: Squares, stripe
     images, labels = squares(64, 0)
     short = cfg.model_copy(update={"epochs": 1})
     weights = [
-        train_full(images, labels, stripes(8, 1), c, 2, compute=compute)[0].head.linear.weight
+        make_detector(images, labels, stripes(8, 1), c, 2, compute=compute)[0].head.linear.weight
         for c in (short, short, short.model_copy(update={"seed": 5}))
     ]
     assert torch.equal(weights[0], weights[1])
@@ -72,10 +73,10 @@ def test_resumes_to_the_same_weights(squares: Squares, stripes: Stripes, cfg: co
             if step == 3:
                 raise KeyboardInterrupt
 
-    whole, _ = train_full(images, labels, stripes(8, 1), often, 2, compute=compute)
+    whole, _ = make_detector(images, labels, stripes(8, 1), often, 2, compute=compute)
     with pytest.raises(KeyboardInterrupt):
-        train_full(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt", progress=Kill())
-    resumed, _ = train_full(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt")
+        make_detector(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt", progress=Kill())
+    resumed, _ = make_detector(images, labels, stripes(8, 1), often, 2, compute=compute, checkpoint=tmp_path / "c.pt")
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
 
 
@@ -91,7 +92,7 @@ def test_training_reports_that_energies_are_ordered_as_they_should(
     cfg: config.Detector, compute: Compute, squares: Squares, stripes: Stripes
 ) -> None:
     images, labels = squares(160, 0)
-    _, report = train_full(images, labels, stripes(40, 1), cfg, 2, compute=compute)
+    _, report = make_detector(images, labels, stripes(40, 1), cfg, 2, compute=compute)
     # two groups of 160 and 40 that are told apart perfectly: sqrt(3 * 0.8 * 0.2)
     assert report["rank_correlation"] == pytest.approx((3 * 0.8 * 0.2) ** 0.5, abs=0.02)
 
@@ -112,14 +113,48 @@ def test_head_alone_learns_new_outliers_and_leaves_the_detector(
     assert (seen_known.logits.argmax(dim=1) == labels).float().mean() > 0.95
 
 
+def test_a_classifier_of_id_images_alone(squares: Squares, cfg: config.Detector, compute: Compute) -> None:
+    images, labels = squares(200, 0)
+    made, report = make_detector(images, labels, None, cfg, 2, compute=compute)
+    assert report == {}
+    unseen, truth = squares(60, 7)
+    plain = score(made, unseen, compute).logits
+    assert (plain.argmax(dim=1) == truth).float().mean() > 0.95
+    smooth = make_detector(images, labels, None, cfg.model_copy(update={"label_smoothing": 0.4}), 2, compute=compute)[0]
+    # of two classes, the best that a smoothed label allows is a probability of 0.8
+    surest = score(smooth, unseen, compute).logits.softmax(dim=1).amax(dim=1)
+    assert surest.mean() == pytest.approx(0.8, abs=0.05)
+    assert plain.softmax(dim=1).amax(dim=1).mean() > surest.mean() + 0.05
+
+
+def test_a_whitened_first_layer_comes_from_the_images_and_stays(squares: Squares, cfg: config.Detector, compute: Compute) -> None:
+    images, labels = squares(200, 0)
+    own = cfg.model_copy(update={"backbone": "whitened-8-16", "backbone_params": {}, "epochs": 4})
+    begun = untrained(own, 2, images)
+    assert isinstance(begun.backbone, Whitened)
+    with torch.no_grad():
+        seen = begun.backbone.whiten(begun.prepare(images)).permute(1, 0, 2, 3).flatten(1)
+    # of the 12 directions, the first vary as one and none goes along with another; the last of a smooth image hardly vary at all
+    products = seen[:12] @ seen[:12].T / seen.shape[1]
+    assert torch.allclose(products, torch.diag(products.diag()), atol=0.02)
+    assert products.diag()[:4] == pytest.approx(1, abs=0.05)
+    assert torch.equal(seen[:12], -seen[12:])
+    made, _ = make_detector(images, labels, None, own, 2, compute=compute)
+    assert isinstance(made.backbone, Whitened)
+    assert torch.equal(made.backbone.whiten.weight, begun.backbone.whiten.weight)
+    unseen, truth = squares(60, 7)
+    assert (score(made, unseen, compute).logits.argmax(dim=1) == truth).float().mean() > 0.95
+
+
 def test_bad_settings_and_empty_sets_are_named(squares: Squares, cfg: config.Detector, compute: Compute, detector: Detector) -> None:
     images, labels = squares(8, 0)
     with pytest.raises(BadInput, match="got 8 and 0"):
-        train_full(images, labels, images[:0], cfg, 2, compute=compute)
+        make_detector(images, labels, images[:0], cfg, 2, compute=compute)
     with pytest.raises(BadInput, match="got 0 and 3"):
         train_head(detector, torch.zeros(0, 16), labels[:0], torch.zeros(3, 16), cfg)
-    with pytest.raises(BadConfig, match="resnetty"):
-        Detector(cfg.model_copy(update={"backbone": "resnetty"}), 2)
+    for wrong in ("resnetty", "whitened-64"):
+        with pytest.raises(BadConfig, match=wrong):
+            Detector(cfg.model_copy(update={"backbone": wrong, "backbone_params": {}}), 2)
     with pytest.raises(BadConfig, match="not_an_argument"):
         Detector(cfg.model_copy(update={"backbone_params": {"not_an_argument": 1}}), 2)
 
@@ -132,7 +167,7 @@ def test_what_decoding_adds_to_id_images_too_is_weak_evidence(squares: Squares, 
     outliers, unseen = (squares(80, seed)[0] + veil for seed in (1, 7))
     matched = cfg.model_copy(update={"rebuilt_share": 0.5})
     odds = [
-        score(train_full(images, labels, outliers, matched, 2, compute=compute, rebuilt=given)[0], unseen, compute).phi
+        score(make_detector(images, labels, outliers, matched, 2, compute=compute, rebuilt=given)[0], unseen, compute).phi
         for given in (None, images + veil)
     ]
     naive, fair = (float(phi.median()) for phi in odds if phi is not None)
@@ -158,13 +193,13 @@ def test_outliers_that_lie_elsewhere_train_the_same_weights(squares: Squares, cf
     images, labels = squares(64, 0)
     outliers = torch.randint(0, 256, (50, 3, 21, 21), dtype=torch.uint8, generator=torch.Generator().manual_seed(4))
     short, stored = cfg.model_copy(update={"epochs": 1}), Stored(outliers)
-    made = [train_full(images, labels, given, short, 2, compute=compute) for given in (outliers, stored)]
+    made = [make_detector(images, labels, given, short, 2, compute=compute) for given in (outliers, stored)]
     torch.testing.assert_close(made[0][0].state_dict(), made[1][0].state_dict(), rtol=0, atol=0)
     assert made[0][1] == made[1][1]
     # shrunk all at once beforehand, as when they lay in memory
     whole = resize(outliers, [16, 16], antialias=True)
     torch.testing.assert_close(
-        train_full(images, labels, whole, short, 2, compute=compute)[0].state_dict(), made[0][0].state_dict(), rtol=0, atol=0
+        make_detector(images, labels, whole, short, 2, compute=compute)[0].state_dict(), made[0][0].state_dict(), rtol=0, atol=0
     )
 
 

@@ -45,6 +45,7 @@ def make_outliers(path: Path, n: int, seed: int = 0) -> Path:
         "seed": [0] * n,
         "minority_score": rng.random(n) + np.array(SCALES)[ids % len(SCALES)] * 10,
         "energy": -np.log(confidence + 1e-3),
+        "log_odds": -np.log(confidence + 1e-3),
         "raw_score": 1 - confidence,
         "id_confidence": confidence,
         "clip_label": [CLASSES[(i * 7) % len(CLASSES)] for i in ids],
@@ -68,7 +69,7 @@ def found(tmp_path: Path) -> Finished:
     rng = np.random.default_rng(1)
     run = start_run(load_config("miniworld"))
     stages = {"encoded": "encode/0", "described": "describe/0", "outliers": "table/0", "calibration": "calibrate/0", "types": "types/0"}
-    stages |= {"train": "images/0", "split": "split/0"}
+    stages |= {"train": "images/0", "split": "split/0", "ranked": "rank/0"}
     further = {"evaluate": "evaluate/0", "all": "select/all", "band": "select/band", "source": "outliers/0"}
     folders = {name: run.folder / path for name, path in (stages | further).items()}
     for folder in folders.values():
@@ -80,12 +81,13 @@ def found(tmp_path: Path) -> Finished:
     write_json(folders["source"] / "source.json", {"layout": "images", "skipped": []})
     make_outliers(folders["outliers"] / "outliers.parquet", 240)
     np.save(folders["described"] / "embeddings.npy", rng.normal(size=(240, 8)).astype(np.float32))
-    reference = pd.DataFrame({"set": ["validation"] * 101 + ["auxiliary"] * 50, "energy": 0.0})
+    reference = pd.DataFrame({"set": ["validation"] * 101 + ["auxiliary"] * 50, "log_odds": 0.0})
     reference["id_confidence"] = np.r_[np.linspace(0, 1, 101), np.full(50, 0.1)]
     reference.to_parquet(folders["calibration"] / "reference.parquet")
+    write_json(folders["ranked"] / "ranked.json", [{"entry": "energy", "name": "energy", "fpr95": 0.5, "auroc": 0.9, "aupr": 0.9}])
     write_json(folders["types"] / "tau.json", {"tau": 0.25, "vocabulary": list(CLASSES)})
     scores = pd.DataFrame(
-        {"set": ["id"] * 20 + ["far"] * 30, "label": 0, "energy": rng.random(50), "id_confidence": np.r_[np.ones(20), np.zeros(30)]}
+        {"set": ["id"] * 20 + ["far"] * 30, "label": 0, "log_odds": rng.random(50), "id_confidence": np.r_[np.ones(20), np.zeros(30)]}
     )
     scores.assign(**{"bad-ood": 1 - scores["id_confidence"], "msp": rng.random(50)}).to_parquet(folders["evaluate"] / "scores.parquet")
     grid = {"semantic": np.repeat(np.arange(8.0), 8), "covariate": np.tile(np.arange(8.0), 8)}

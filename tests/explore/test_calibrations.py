@@ -11,7 +11,7 @@ def test_calibration_lowers_the_error_of_overconfident_scores() -> None:
     rng = np.random.default_rng(0)
     is_id = np.repeat([True, False], 1000)
     energy = 6 * rng.normal(size=2000) + np.where(is_id, -4, 4)
-    curves = compare_calibrators(pd.DataFrame({"set": np.where(is_id, "validation", "auxiliary"), "energy": energy}))
+    curves = compare_calibrators(pd.DataFrame({"set": np.where(is_id, "validation", "auxiliary"), "log_odds": energy}))
     assert set(curves) == {"raw", *calibrator}
     error = {name: calibration_error(table) for name, table in curves.items()}
     assert error["raw"] > 0.08

@@ -81,9 +81,9 @@ def test_the_band_to_start_with_keeps_something(found: Finished) -> None:
 
 def test_shares_taken_for_id_follow_the_threshold(found: Finished) -> None:
     limit, taken = found.taken_for_id(0.95)
-    energies = found.energies()
-    assert (energies["ID validation"] <= limit).mean() >= 0.95
-    assert taken == {name: (energies[name] <= limit).mean() for name in ("auxiliary OOD", "outliers")}
+    log_odds = found.log_odds()
+    assert (log_odds["ID validation"] <= limit).mean() >= 0.95
+    assert taken == {name: (log_odds[name] <= limit).mean() for name in ("auxiliary OOD", "outliers")}
 
 
 def test_a_band_in_quantiles_of_id_and_back(found: Finished) -> None:

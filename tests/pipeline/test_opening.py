@@ -63,7 +63,7 @@ QUESTIONS: dict[str, Callable[[Run, Path], object]] = {
     "preview": lambda run, images: answers.preview("opened", BAND),
     "suggest": lambda run, images: answers.suggest("opened"),
     "grid": lambda run, images: recorded(run).sets.grid.pixels.array([0, 63]).sum(),  # type: ignore[union-attr]
-    "tables": lambda run, images: (finished("opened").outliers.table(), finished("opened").filters(), finished("opened").energies()),
+    "tables": lambda run, images: (finished("opened").outliers.table(), finished("opened").filters(), finished("opened").log_odds()),
     "neighbours": lambda run, images: finished("opened").neighbours(0),
     "images": lambda run, images: recorded(run).sets.train.pixels.array().sum() + recorded(run).outliers.pixels.array().sum(),
 }

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from badood import config
 from badood.cli import app
 from badood.config import Config, load_config, weights_path
 from badood.core import weights
@@ -19,6 +20,8 @@ from badood.core.progress import Silent
 from badood.core.training import total_steps
 from badood.data import dataset
 from badood.data.record import ImageSet
+from badood.data.splits import load, split_validation
+from badood.detect.start import start_detector
 from badood.encode.features import encode
 from badood.pipeline import recipe
 from badood.pipeline.models import MODELS, Model, Models, weights_key
@@ -129,6 +132,32 @@ def test_the_command_keeps_what_lies_there(own: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
     assert (home() / "models" / "own" / "encoder.safetensors").exists()
+
+
+def test_a_classifier_is_trained_and_a_run_starts_from_it_without_its_held_out_images(own: Path) -> None:
+    tiny = [
+        "detector.backbone=whitened-8-16",
+        "detector.backbone_params={}",
+        "detector.image_size=32",
+        "detector.epochs=4",
+        "detector.batch_size=12",
+    ]
+    asked = ["train", "detector", "--data", str(own), "--dataset", "folder", *[f"--set={each}" for each in tiny]]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    path = home() / "models" / "own" / "detector.safetensors"
+    card = read_json(path.with_suffix(".json"))
+    cfg = apart(load_config("miniworld", tiny, own, "folder"))
+    held_out = split_validation(load(cfg.data.train, None), cfg.data.validation_share, cfg.data.validation_seed)[1]
+    assert (card["rows"], len(held_out)) == (28, 4), "8 more are the test images"
+    settings = config.Detector.model_validate({**card["settings"], "mode": "tuned", "weights": str(path)})
+    images = load(cfg.data.train, None)
+    start = start_detector(settings, images.pixels(32), torch.from_numpy(images.labels), images.classes, Models(cfg).compute)
+    assert start.accuracy > 0.9
+    assert CliRunner().invoke(app, asked).exit_code == 0, "a finished training is not done again"
+    other = CliRunner().invoke(app, [*asked, "--set=data.validation_seed=1"])
+    assert isinstance(other.exception, BadInput), "other images are held out"
+    assert isinstance(CliRunner().invoke(app, [*asked, "--from", "cifar", "--replace"]).exception, BadConfig)
 
 
 def test_a_model_starts_from_given_weights(tmp_path: Path) -> None:

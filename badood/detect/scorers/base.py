@@ -28,12 +28,14 @@ class Scorer(ABC):
     Attributes:
         needs: what it reads of the activations; "images" means that it runs the network again, which takes time.
         fitted_on: the ID images that `fit` must be given; "nothing" where there is nothing to learn.
+        log_odds: whether the anomaly is in nats, as the log-odds of a probability are, so that it is calibrated as it is.
         least: the fewest ID images that `fit` can learn from. What a hyper-parameter asks for beyond the images at hand is cut, with a
             warning in the log.
     """
 
     needs: ClassVar[frozenset[Need]]
     fitted_on: ClassVar[Literal["nothing", "train", "validation"]] = "nothing"
+    log_odds: ClassVar[bool] = False
     least: ClassVar[int] = 1
 
     def fit(self, seen: Activations, labels: Tensor) -> Self:

@@ -17,6 +17,7 @@ class Energy(Scorer):
     """-T logsumexp(logits / T). Source: Liu et al. 2020, eq. 4."""
 
     needs: ClassVar = frozenset({"logits"})
+    log_odds: ClassVar = True
     temperature: PositiveFloat = 1.0
 
     def score(self, seen: Activations) -> Tensor:

@@ -12,7 +12,7 @@ from badood.explore.figures.style import colours, empty, styled
 def score_densities(
     groups: Mapping[str, NDArray[np.floating]],
     title: str = "Score densities",
-    score: str = "energy E (nats; larger looks more OOD)",
+    score: str = "energy E (nats)",
     *,
     limit: float | None = None,
     bins: int = 60,
@@ -48,4 +48,4 @@ def score_densities(
         )
     if limit is not None:
         figure.add_vline(x=limit, line={"dash": "dash", "color": "#7c7f86", "width": 2})
-    return styled(figure, title, x=score, y="share of the group per bin (%)", height=380)
+    return styled(figure, title, x=f"{score}; larger looks more OOD", y="share of the group per bin (%)", height=380)

@@ -1,5 +1,6 @@
 """Detectors, and what they say of outliers and of test images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,9 @@ from badood.pipeline.artefacts.base import Artefact
 
 OURS = "bad-ood"
 """Name of our own score, 1 - id_confidence, beside the baselines."""
+
+AUTO = "auto"
+"""As `calibrate.score`: the scorer that ranks best."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,10 @@ class Trained(Artefact):
 
 @dataclass(frozen=True)
 class Confidence(Artefact):
-    """Energy and id_confidence of outliers and held-out images under the first detector."""
+    """Scores and id_confidence of outliers and held-out images under the first detector."""
 
     def table(self) -> pa.Table:
-        """M rows: energy (nats), raw_score, id_confidence."""
+        """M rows: energy (nats), log_odds of the raw score, raw_score, id_confidence."""
         return pq.read_table(self.folder / "outliers.parquet")
 
     @property
@@ -61,7 +65,7 @@ class Confidence(Artefact):
 
     @property
     def reference(self) -> pd.DataFrame:
-        """Held-out images: set ("validation" = ID, "auxiliary" = OOD), energy, id_confidence."""
+        """Held-out images: set ("validation" = ID, "auxiliary" = OOD), log_odds, id_confidence."""
         return pd.read_parquet(self.folder / "reference.parquet")
 
     @property
@@ -72,8 +76,24 @@ class Confidence(Artefact):
 
     @property
     def calibrator(self) -> Calibrator:
-        """The fitted map from energy to id_confidence."""
+        """The fitted map from log-odds to id_confidence."""
         return from_dict(read_json(self.folder / "calibrator.json"))
+
+
+@dataclass(frozen=True)
+class Ranked(Artefact):
+    """How well scorers tell ID validation from the auxiliary set."""
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """An entry a scorer, the best AUROC first: entry as in the settings, name, fpr95, auroc, aupr."""
+        found: list[dict[str, Any]] = read_json(self.folder / "ranked.json")
+        return sorted(found, key=lambda each: -each["auroc"])
+
+    def calibrated(self, score: str | Mapping[str, Any]) -> dict[str, Any]:
+        """The entry of the scorer that `calibrate.score` asks for; of "auto" the best."""
+        table = self.table
+        return table[0] if score == AUTO else next(each for each in table if each["entry"] == score)
 
 
 @dataclass(frozen=True)
@@ -118,7 +138,7 @@ class Evaluated(Artefact):
 
     @property
     def scores(self) -> pd.DataFrame:
-        """A row an image: set ("id" or an OOD set), label, predicted, energy, id_confidence, and the anomaly by every method."""
+        """A row an image: set ("id" or an OOD set), label, predicted, energy, log_odds, id_confidence, and the anomaly by every method."""
         return pd.read_parquet(self.folder / "scores.parquet")
 
     @property

@@ -8,8 +8,9 @@ import torch
 from badood import config
 from badood.core.compute import Compute
 from badood.detect.backbone import Detector, load_detector
-from badood.detect.train import make_detector
+from badood.detect.train import make_detector, score
 from badood.pipeline.artefacts import Images, Kept, Outliers, Rebuilt, Trained
+from badood.pipeline.raw_score import See
 from badood.pipeline.stage import Context, stage
 from badood.pipeline.stages.given import write
 
@@ -53,6 +54,12 @@ def detect(
 def load(trained: Trained, compute: Compute) -> Detector:
     """A trained detector, ready to infer."""
     return compute.place(load_detector(trained.weights, settings_of(trained), classes=trained.classes)).eval()
+
+
+def seeing(trained: Trained, ctx: Context) -> See:
+    """One pass of a trained detector over images."""
+    network = load(trained, ctx.compute)
+    return lambda pixels: score(network, pixels, ctx.compute, progress=ctx.progress)
 
 
 def settings_of(trained: Trained) -> config.Detector:

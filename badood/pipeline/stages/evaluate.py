@@ -14,12 +14,13 @@ from badood.evaluate.metrics import ood_metrics
 from badood.evaluate.shift import shift_table
 from badood.pipeline.artefacts import OURS, Evaluated, Images, Trained
 from badood.pipeline.judge import Judge, summary
+from badood.pipeline.raw_score import anomaly, fit_raw_score, fit_scorers
 from badood.pipeline.stage import Context, stage
 from badood.pipeline.stages.calibrate import calibrated, held_out
-from badood.pipeline.stages.detect import load
+from badood.pipeline.stages.detect import seeing
 
 
-@stage("evaluate", version=1, result=Evaluated)
+@stage("evaluate", version=2, result=Evaluated)
 def evaluate(
     out: Path,
     scorers: Sequence[str | Mapping[str, Any]],
@@ -37,24 +38,24 @@ def evaluate(
     """`metrics.json`, `scores.parquet` (a row an image), `calibrator.json` and, with a grid, `shift.parquet`.
 
     A retrained detector may rank the calibration sets the wrong way round: that is a finding about its outliers, not a reason to lose the
-    table. Its figures are taken on the energy as ever, and `uncalibrated` says why it has no calibrator.
+    table. Its figures are taken on the raw score as ever, and `uncalibrated` says why it has no calibrator.
     """
-    network = load(trained, ctx.compute)
+    see = seeing(trained, ctx)
+    raw = fit_raw_score(calibrate.score, see, train, validation, fit_images)
     told: dict[str, Any] = {}
     try:
-        fitted, reference = calibrated(network, calibrate, validation, auxiliary, ctx.compute)
+        fitted, reference = calibrated(raw, see, calibrate.method, validation, auxiliary)
         write_json(out / "calibrator.json", fitted.to_dict())
     except Uncalibrated as error:
-        fitted, reference, told = None, held_out(network, calibrate, validation, auxiliary, ctx.compute), {"uncalibrated": str(error)}
-    judge = Judge(network, fitted, dict(map(named, scorers)), calibrate, ctx.compute, ctx.progress)
-    judge = judge.fitted(train, validation, fit_images)
+        fitted, reference, told = None, held_out(raw, see, validation, auxiliary), {"uncalibrated": str(error)}
+    judge = Judge(see, fitted, raw, dict(map(named, scorers))).fitted(train, validation, fit_images)
     table = pd.concat([judge.scores(images).assign(set=name) for name, images in {"id": test, **ood}.items()], ignore_index=True)
     table.to_parquet(out / "scores.parquet")
-    energy = {name: rows["energy"].to_numpy() for name, rows in reference.groupby("set")}
-    told["validation"] = ood_metrics(energy["validation"], energy["auxiliary"])
+    log_odds = {name: rows["log_odds"].to_numpy() for name, rows in reference.groupby("set")}
+    told["validation"] = ood_metrics(log_odds["validation"], log_odds["auxiliary"])
     write_json(out / "metrics.json", summary(table) | told)
     if grid is not None:
-        seen = judge.see(grid.pixels[:])
+        seen = see(grid.pixels)
         ours = judge.scores_of(seen, grid)[OURS].to_numpy()
         baselines = {name: judge.anomaly(name, seen) for name in judge.scorers}
         shift_table(grid.levels, {OURS: ours, **baselines}).to_parquet(out / "shift.parquet")
@@ -72,7 +73,7 @@ def shift(
     ctx: Context,
 ) -> None:
     """`shift.parquet` of one scorer, for one that `evaluate.scorers` leaves out."""
-    network = load(trained, ctx.compute)
+    see = seeing(trained, ctx)
     name, made = named(scorer)
-    judge = Judge(network, None, {name: made}, config.Calibrate(), ctx.compute, ctx.progress).fitted(train, validation, fit_images)
-    shift_table(grid.levels, {name: judge.anomaly(name, judge.see(grid.pixels[:]))}).to_parquet(out / "shift.parquet")
+    fit_scorers([made], see, train, validation, fit_images)
+    shift_table(grid.levels, {name: anomaly(made, see(grid.pixels))}).to_parquet(out / "shift.parquet")

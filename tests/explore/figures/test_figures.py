@@ -30,7 +30,7 @@ CURVE = reliability_table(np.linspace(0, 1, 40), np.arange(40) > 15)
 MADE = {
     "band_sweep": lambda: figures.band_sweep(BANDS, band=(0.1, 0.6)),
     "calibration_curves": lambda: figures.calibration_curves(
-        pd.DataFrame({"energy": [-1.0, 0, 1], "raw": [0.7, 0.5, 0.3], "beta": [0.9, 0.5, 0.1]}), "beta"
+        pd.DataFrame({"log_odds": [-1.0, 0, 1], "raw": [0.7, 0.5, 0.3], "beta": [0.9, 0.5, 0.1]}), "beta"
     ),
     "confidence_histogram": lambda: figures.confidence_histogram({"outliers": RNG.random(100)}, (0.3, 0.5), id_quantile=0.4),
     "embedding_map": lambda: figures.embedding_map(POINTS),
