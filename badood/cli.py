@@ -140,7 +140,7 @@ def audit(
     from badood.pipeline.audit import audit as audit_path
 
     if (preset is None) == (run is None):
-        raise BadConfig("audit needs one detector: give --preset with --detector FILE_OR_NAME, or --run RUN.")
+        raise BadConfig("audit needs one detector: give --preset, with --detector FILE_OR_NAME where it has none of its own, or --run RUN.")
     progress = _terminal()
     try:
         if run is None:
@@ -516,12 +516,18 @@ def bench(
 
 
 def given_detector(weights: str | None, mode: str) -> list[str]:
-    """Overrides of the settings for given weights, whose network is found out from the file; further ones may say otherwise."""
+    """Overrides of the settings for given weights, whose network is found out from the file and used as published; further ones may say otherwise."""
     if weights is None:
         return []
     path = Path(weights).expanduser()
     place = str(path.resolve()) if path.exists() else weights
-    return [f"detector.weights={as_json(place)}", f"detector.mode={mode}", "detector.backbone=auto", "detector.backbone_params={}"]
+    return [
+        f"detector.weights={as_json(place)}",
+        f"detector.mode={mode}",
+        "detector.backbone=auto",
+        "detector.backbone_params={}",
+        "detector.mirrored=false",
+    ]
 
 
 def _dashboard(port: int, *, browser: bool, run: str | None = None) -> None:

@@ -253,6 +253,10 @@ class Detector(Training):
     std: tuple[Deviation, Deviation, Deviation] | None = Field(
         None, description="What normalisation divides RGB by; none = as the given weights say, else ImageNet's."
     )
+    mirrored: bool = Field(
+        False,
+        description="Features are the mean of those of an image and of its mirror image, but in training: better named and scored, at twice the time.",
+    )
     tuned_epochs: float = Field(
         1.0, gt=0, le=1000, description="Passes over the ID images when given weights are tuned, in place of epochs."
     )
@@ -368,7 +372,8 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
         preset: a name from `preset_names`, or the path of a YAML file; its `base` names a preset from which it takes what it does not set.
         overrides: "section.field=value", the value as YAML; "data.ood.0.limit=100" reaches into lists.
         data: folder or file of the ID data; replaces the paths of `data.train` and `data.test`.
-        dataset: name of the data set that reads `data`, such as folder or parquet; none = the preset's own.
+        dataset: name of the data set that reads `data`, such as folder or parquet; none = the preset's own. With another one, a preset
+            whose detector starts from a classifier of its own classes starts from random weights instead.
 
     Raises:
         BadConfig: no such preset; an unknown or out-of-range field, with what is allowed; `dataset` without `data`.
@@ -383,6 +388,10 @@ def load_config(preset: str, overrides: Sequence[str] = (), data: Path | None = 
             )
         # absolute, so that a job that starts elsewhere finds it and the same images continue the same run
         place = str(data.expanduser().resolve())
+        own = content["data"]["train"].get("dataset")
+        if dataset not in (None, own) and isinstance(detector := content.get("detector"), dict):
+            # a classifier of the preset's own classes names no others
+            content["detector"] = detector | {"mode": "scratch", "weights": None}
         for part in ("train", "test"):
             source = content["data"][part] if dataset is None else {"dataset": dataset, "split": part}
             content["data"][part] = source | {"path": place}

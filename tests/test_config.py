@@ -31,6 +31,16 @@ def test_own_images_replace_the_whole_source() -> None:
         load_config("miniworld", dataset="folder")
 
 
+def test_a_presets_classifier_names_its_own_classes_and_no_others() -> None:
+    own = load_config("cifar10", data=Path("/photos"))
+    assert (own.detector.mode, own.detector.weights) == ("tuned", "assets/weights/cifar/detector.safetensors")
+    assert own.detector == load_config("cifar10", data=Path("/photos"), dataset="cifar10").detector
+    others = load_config("cifar10", data=Path("/photos"), dataset="folder")
+    assert (others.detector.mode, others.detector.weights) == ("scratch", None)
+    theirs = load_config("cifar10", ["detector.mode=tuned", "detector.weights=mine.pt"], Path("/photos"), "folder")
+    assert (theirs.detector.mode, theirs.detector.weights) == ("tuned", "mine.pt")
+
+
 @pytest.mark.parametrize(
     ("override", "parts"),
     [

@@ -64,7 +64,7 @@ class Detector(nn.Module):
 
     def __init__(self, cfg: config.Detector, classes: int) -> None:
         super().__init__()
-        self.image_size = cfg.image_size
+        self.image_size, self.mirrored = cfg.image_size, cfg.mirrored
         if cfg.backbone == AUTO:
             raise BadConfig(
                 "detector.backbone = auto takes the network of detector.weights: set those, and detector.mode to tuned or as-is."
@@ -98,6 +98,8 @@ class Detector(nn.Module):
     def features(self, prepared: Tensor) -> Tensor:
         """Normalised input -> (N, D) pooled features."""
         features: Tensor = self.backbone(prepared)
+        if self.mirrored and not self.training:  # the head is linear, so that its logits are the mean of both, too
+            features = (features + self.backbone(prepared.flip(-1))) / 2
         return features
 
     def classify(self, prepared: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torchvision
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
+from badood.core import places
 from badood.core.errors import BadWeights
 from badood.core.weights import plain
 
@@ -51,6 +52,8 @@ def locate(weights: str) -> tuple[Path, Card]:
     if colon and scheme in SCHEMES:
         return SCHEMES[scheme](name)
     path = Path(weights).expanduser()
+    if not path.exists():
+        path = places.placed(path)  # a preset's own
     if path.is_dir():
         found = next((path / name for name in FILES if (path / name).is_file()), None)
         if found is None:

@@ -101,6 +101,13 @@ def _clip(models: Models, data: ImageSet) -> Task:
     return Task(model.network, loss, len(pixels), ", ".join(part.name for part in sets))
 
 
+OF_RUNS = {
+    *("mode", "expected_accuracy", "mirrored", "tuned_epochs", "tuned_lr", "beta", "outlier_share", "rebuilt_share", "phi", "phi_hidden"),
+    "head_steps",
+}
+"""Settings of detectors that play no part in training the classifier they start from."""
+
+
 def _detector(models: Models, data: ImageSet) -> Task:
     """A classifier of the ID images that runs train on: those that they hold out stay unseen, so that they can calibrate it."""
     cfg = models.cfg

@@ -23,7 +23,7 @@ from badood.encode.moco import MoCo
 from badood.evaluate import clip as zero_shot
 from badood.pipeline.cards import belongs_to, card_of, card_path
 from badood.pipeline.models import Model, Models, Trainable, clip_weights, weights_key
-from badood.pipeline.tasks import TASKS, Task
+from badood.pipeline.tasks import OF_RUNS, TASKS, Task
 from badood.synthesise.rdm import load_rdm
 
 
@@ -89,7 +89,8 @@ def train_model(
 
 def training_key(cfg: Config, model: Trainable, start: Config | None = None) -> str:
     """Of all that decides a model's weights: settings, training images, the models that it learns from, and where it starts."""
-    settings = getattr(cfg, model).model_dump(mode="json", exclude={"weights", "checkpoint_seconds"})
+    aside = {"weights", "checkpoint_seconds"} | (OF_RUNS if model == "detector" else set())
+    settings = getattr(cfg, model).model_dump(mode="json", exclude=aside)
     source = cfg.data.train
     others = [cfg.tokenizer.model_dump(exclude={"weights"}), cfg.encoder.dim, cfg.data.image_size]
     return digest(

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from badood.benchmark.detector_check import check_detector
+from badood.config import load_config, weights_path
 from badood.core.compute import choose
 from badood.core.errors import BadConfig, BadInput
 from badood.data import dataset
@@ -45,6 +46,14 @@ def test_published_figures_come_out(
     assert found.ood["cifar100"]["auroc"] == pytest.approx(auroc, abs=0.0005)
     assert found.as_expected
     assert "the data's own" in found.told[0]
+
+
+@pytest.mark.slow
+def test_the_shipped_classifier_is_as_good_as_published_ones(test_data: Path, known: ImageSet, odd: ImageSet) -> None:
+    detector = load_config("cifar10").detector.model_dump(include={"backbone", "mirrored", "image_size"})
+    found = check_detector(str(weights_path(load_config("cifar10"), "detector")), known, {"cifar100": odd}, **detector)
+    assert found.accuracy >= 0.93
+    assert found.ood["cifar100"]["auroc"] >= 0.89
 
 
 def test_a_wrong_normalisation_is_told_with_the_right_one(test_data: Path, known: ImageSet) -> None:

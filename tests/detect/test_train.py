@@ -1,5 +1,6 @@
 """Training in full and of the head, and scoring."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -125,6 +126,20 @@ def test_a_classifier_of_id_images_alone(squares: Squares, cfg: config.Detector,
     surest = score(smooth, unseen, compute).logits.softmax(dim=1).amax(dim=1)
     assert surest.mean() == pytest.approx(0.8, abs=0.05)
     assert plain.softmax(dim=1).amax(dim=1).mean() > surest.mean() + 0.05
+
+
+def test_mirrored_features_are_those_of_both_views_and_training_sees_one(
+    squares: Squares, detector: Detector, cfg: config.Detector
+) -> None:
+    both = Detector(cfg.model_copy(update={"mirrored": True}), 2)
+    both.load_state_dict(detector.state_dict())
+    images = squares(8, 0)[0]
+    with torch.no_grad():
+        seen = both.eval()(images)
+        torch.testing.assert_close(seen, (detector(images) + detector(images.flip(-1))) / 2)
+        torch.testing.assert_close(seen, both(images.flip(-1)))
+        one = copy.deepcopy(detector).train()
+        torch.testing.assert_close(both.train()(images), one(images))
 
 
 def test_a_whitened_first_layer_comes_from_the_images_and_stays(squares: Squares, cfg: config.Detector, compute: Compute) -> None:

@@ -34,7 +34,9 @@ def detect(
     Args:
         start: of given weights; none from scratch.
     """
-    cfg = cfg if start is None else settings_of(start).model_copy(update={"seed": cfg.seed})
+    if start is not None:  # what the weights say of themselves, and the training as it is asked for
+        found = settings_of(start)
+        cfg = cfg.model_copy(update={name: getattr(found, name) for name in ("backbone", "backbone_params", "image_size", "mean", "std")})
     detector, report = make_detector(
         train.pixels[:],
         torch.from_numpy(train.labels),
