@@ -73,10 +73,11 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     cfg = into.cfg
     into.note_results(**sets.folders)
     into.note(skipped=sets.skipped, advice=advice(cfg, len(sets.train), len(sets.train.classes)))
+    training = training_settings(cfg)
+    # before the outliers, which take long: weights of other classes end the run here
+    start = do(given, training, GivenWeights(cfg.detector.weights), sets.test, sets.validation) if cfg.detector.weights else None
     outliers, described = make_outliers(do, into, sets)
     rebuilt = do(rebuild, sets.train, Models(cfg).only("tokenizer")) if rebuilds(cfg) else None
-    training = training_settings(cfg)
-    start = do(given, training, GivenWeights(cfg.detector.weights), sets.test, sets.validation) if cfg.detector.weights else None
     notices = [*(of_given_weights(start) if start else []), *of_look(sets.train, outliers), *of_held_out(sets.validation, sets.auxiliary)]
     into.note(notices=notices)
     first = do(detect, training, start, sets.train, outliers, do(everything, outliers), rebuilt)
