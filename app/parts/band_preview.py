@@ -29,7 +29,7 @@ def _preview(found: Finished, chosen: dict[str, Any], count: int) -> None:
     answer = asked("preview", state.visitor(), run=found.run.id, filter=chosen) if count else None
     figures, problem = outcome(answer) if answer is not None else (None, "")
     names = (("fpr95", "FPR95", "Share of OOD images taken for ID when 95 % of ID images are accepted. Lower is better."),)
-    names += (("auroc", "AUROC", "Chance that an OOD image looks odder than an ID image. Higher is better."),)
+    names += (("auroc", "AUROC", "Chance that an OOD image looks more OOD than an ID image. Higher is better."),)
     names += (("aupr", "AUPR", "Area under precision and recall, OOD as positive. Higher is better."),)
     for place, (name, label, meaning) in zip(st.columns(3), names, strict=True):
         place.metric(label, f"{100 * figures[name]:.1f} %" if figures else "…" if count and not problem else "–", help=meaning)

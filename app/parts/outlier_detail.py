@@ -21,8 +21,8 @@ from badood.store import verdicts as judging
 
 _SCORES = {
     "id_confidence": "id_confidence (1 = looks ID)",
-    "energy": "energy (nats, higher = odder)",
-    "raw_score": "raw score (0..1, higher = odder)",
+    "energy": "energy (nats, higher = more OOD)",
+    "raw_score": "raw score (0..1, higher = more OOD)",
     "minority_score": "minority score (higher = rarer)",
     "nearest_cosine": "cosine to the nearest training image (1 = a copy)",
     "clip_prob": "CLIP, its best class",

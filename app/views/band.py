@@ -87,7 +87,7 @@ def _controls(found: Finished, band: Band) -> None:
         required=True,
         on_change=_change_unit,
         args=(found,),
-        help="ID quantiles say where the limits lie among known images: 0.05 is the confidence that 95 % of held-out ID images exceed. "
+        help="ID quantiles say where the limits lie among ID images: 0.05 is the confidence that 95 % of held-out ID images exceed. "
         "They mean the same in every run, id_confidence does not.",
     )
     with closer:
@@ -117,7 +117,7 @@ def _numbers(count: int, total: int, overlap: float) -> None:
         st.error("This band keeps nothing. Widen it, or press Suggest.", icon=":material/block:")
     elif overlap > OVERLAP_LIMIT:
         st.warning(
-            f"{100 * overlap:.0f} % of the kept outliers pass for ID. Trained as outliers they teach the detector to reject known images. "
+            f"{100 * overlap:.0f} % of the kept outliers pass for ID. Trained as outliers they teach the detector to reject ID images. "
             "Lower the upper end.",
             icon=":material/warning:",
         )

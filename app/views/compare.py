@@ -78,12 +78,12 @@ def _metrics(chosen: list[Entry]) -> None:
 
 def _curves(chosen: list[Entry]) -> None:
     tables = {entry.label: opened(entry.run).scores(entry.filter) for entry in chosen}
-    known = {label: table.loc[table["set"] == "id", "log_odds"].to_numpy() for label, table in tables.items()}
-    odd = {label: table.loc[table["set"] != "id", "log_odds"].to_numpy() for label, table in tables.items()}
-    st.plotly_chart(figures.roc(known, odd), key="compare roc", config=_PLOT)
+    of_id = {label: table.loc[table["set"] == "id", "log_odds"].to_numpy() for label, table in tables.items()}
+    of_ood = {label: table.loc[table["set"] != "id", "log_odds"].to_numpy() for label, table in tables.items()}
+    st.plotly_chart(figures.roc(of_id, of_ood), key="compare roc", config=_PLOT)
     for places, part in zip(_pairs(len(chosen)), _in_twos(list(tables)), strict=True):
         for place, label in zip(places, part, strict=False):
-            groups = {"ID test": known[label], "OOD test": odd[label]}
+            groups = {"ID test": of_id[label], "OOD test": of_ood[label]}
             place.plotly_chart(figures.score_densities(groups, label, "raw score"), key=f"scores {label}", config=_PLOT)
     st.caption("The farther the two hills stand apart, the better the detector.")
 

@@ -32,7 +32,7 @@ def _energy(found: Finished) -> None:
     limit, taken = found.taken_for_id(accepted)
     left.caption(
         f"The detector gives every image one number, its {found.scored_by}: low for what it knows, high for what it does not. "
-        "A threshold decides. The stricter it is with OOD, the more known images it loses."
+        "A threshold decides. The stricter it is with OOD, the more ID images it loses."
     )
     for name, share in taken.items():
         left.metric(f"{name} taken for ID", f"{100 * share:.0f} %")
@@ -71,7 +71,7 @@ def _band(found: Finished) -> None:
     label = "Keep id_confidence from … to"
     left.slider(label, scale.lo, scale.hi, step=scale.step, format=f"%.{scale.digits}f", key="learn band", on_change=_move)
     left.caption(
-        "Outliers that look like ID teach the detector to reject known images; outliers far away teach it nothing new. "
+        "Outliers that look like ID teach the detector to reject ID images; outliers far away teach it nothing new. "
         "The band keeps what lies between. The detector is then trained again on what is kept: see the page Band."
     )
     filters = Filters(id_confidence=(lo, hi))

@@ -28,7 +28,7 @@ _DONE = {"keep": "Kept", "reject": "Rejected", "unsure": "Marked unsure:"}
 def page() -> None:
     found = page_head(
         "Outliers",
-        "Images that are meant to lie outside of the known classes. The number is id_confidence: high ones look like known images and may "
+        "Images that are meant to lie outside of the ID classes. The number is id_confidence: high ones look like ID images and may "
         "harm the detector. Click to pick, double-click for details, or use the keys.",
         early=True,
     )

@@ -60,9 +60,9 @@ def show_minority(found: Finished) -> go.Figure:
 def show_roc(found: Finished, names: list[str]) -> go.Figure:
     """ROC curves of the detectors of several filters, all OOD sets together."""
     tables = {name: found.scores(name) for name in names}
-    known = {name: table.loc[table["set"] == "id", "log_odds"].to_numpy() for name, table in tables.items()}
-    odd = {name: table.loc[table["set"] != "id", "log_odds"].to_numpy() for name, table in tables.items()}
-    return figures.roc(known, odd)
+    of_id = {name: table.loc[table["set"] == "id", "log_odds"].to_numpy() for name, table in tables.items()}
+    of_ood = {name: table.loc[table["set"] != "id", "log_odds"].to_numpy() for name, table in tables.items()}
+    return figures.roc(of_id, of_ood)
 
 
 def _sheet(found: Finished, rows: pd.DataFrame, captions: list[str]) -> Image.Image:

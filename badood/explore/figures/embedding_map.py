@@ -19,25 +19,25 @@ def embedding_map(points: pd.DataFrame, colour: str = "id_confidence", tints: Ma
         tints: colours of groups that have one elsewhere, such as sources.
     """
     figure = go.Figure()
-    known, odd = (points[points["kind"] == kind] for kind in ("ID", "outlier"))
+    of_id, outliers = (points[points["kind"] == kind] for kind in ("ID", "outlier"))
     figure.add_scattergl(
-        x=known["x"],
-        y=known["y"],
+        x=of_id["x"],
+        y=of_id["y"],
         mode="markers",
-        name=f"ID ({len(known):,})",
+        name=f"ID ({len(of_id):,})",
         marker={"size": 5, "symbol": "circle-open", "color": _NONE, "opacity": 0.5},
         hoverinfo="skip",
     )
-    empty = odd[colour].isna() | (odd[colour].astype(str) == "")
-    unsaid, odd = odd[empty], odd[~empty]
+    empty = outliers[colour].isna() | (outliers[colour].astype(str) == "")
+    unsaid, outliers = outliers[empty], outliers[~empty]
     if pd.api.types.is_numeric_dtype(points[colour]):
-        scale = {"color": odd[colour], "colorscale": DOT_SCALE, "colorbar": {"title": {"text": colour}, "thickness": 14}, "size": 5}
-        figure.add_trace(_dots(odd, colour, f"outliers ({len(odd):,})", scale))
+        scale = {"color": outliers[colour], "colorscale": DOT_SCALE, "colorbar": {"title": {"text": colour}, "thickness": 14}, "size": 5}
+        figure.add_trace(_dots(outliers, colour, f"outliers ({len(outliers):,})", scale))
     else:
-        names = sorted(odd[colour].unique())
+        names = sorted(outliers[colour].unique())
         shown = colours(names) | dict(tints or {})
         for name in names:
-            part = odd[odd[colour] == name]
+            part = outliers[outliers[colour] == name]
             figure.add_trace(_dots(part, colour, f"{name} ({len(part):,})", {"color": shown[name], "size": 5}))
     if len(unsaid):
         figure.add_trace(_dots(unsaid.assign(**{colour: "unknown"}), colour, f"unknown ({len(unsaid):,})", {"color": _NONE, "size": 5}))

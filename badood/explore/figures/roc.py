@@ -20,8 +20,8 @@ def roc(id_anomaly: Mapping[str, NDArray[np.floating]], ood_anomaly: Mapping[str
     figure = go.Figure()
     tints = colours(list(ood_anomaly))
     for name, ood in ood_anomaly.items():
-        known = id_anomaly[name]
-        accepted_ood, accepted_id, _ = roc_curve(np.r_[np.ones(len(known)), np.zeros(len(ood))], -np.r_[known, ood])
+        of_id = id_anomaly[name]
+        accepted_ood, accepted_id, _ = roc_curve(np.r_[np.ones(len(of_id)), np.zeros(len(ood))], -np.r_[of_id, ood])
         keep = np.unique(np.linspace(0, len(accepted_id) - 1, min(points, len(accepted_id))).round().astype(int))
         figure.add_scatter(
             x=100 * accepted_ood[keep],

@@ -40,8 +40,8 @@ def rank(
     see = seeing(trained, ctx)
     made = [(entry, *named(entry)) for entry in scorers]
     fit_scorers([scorer for *_, scorer in made], see, train, validation, fit_images)
-    known, foreign = see(validation.pixels), see(auxiliary.pixels)
+    of_id, of_ood = see(validation.pixels), see(auxiliary.pixels)
     found = []
     for entry, name, scorer in made:
-        found.append({"entry": entry, "name": name, **ood_metrics(anomaly(scorer, known), anomaly(scorer, foreign))})
+        found.append({"entry": entry, "name": name, **ood_metrics(anomaly(scorer, of_id), anomaly(scorer, of_ood))})
     write_json(out / "ranked.json", found)
