@@ -29,7 +29,7 @@ from tests.conftest import CHECKOUT, SMALL_SETTINGS
 SETTINGS = [
     *SMALL_SETTINGS,
     "compute.threads=2",
-    "detector.epochs=7",
+    "detector.epochs=25",  # longer than another process takes to start
     "detector.batch_size=16",
     "detector.backbone_params={channels: [16, 32, 32, 32], stem_width: 8}",
     "detector.checkpoint_seconds=0.5",

@@ -52,8 +52,13 @@ class Processes(Local):
         if beside < 1 or ranks().count > 1:
             return super().each(calls, at_once)
         with threads_for(self.ctx, at_once) as ctx:
-            self._shared(deque(missing.values()), beside, ctx)
+            # the longest chains first, so that the last ones leave nobody waiting
+            self._shared(deque(sorted(missing.values(), key=self._lacking, reverse=True)), beside, ctx)
             return [self._timed(call, ctx) for call in calls]
+
+    def _lacking(self, call: Call[Any]) -> int:
+        """Number of results that a call still has to make, those of its inputs among them."""
+        return 0 if self._has(call) else 1 + sum(self._lacking(each) for each in call.inputs if isinstance(each, Call))
 
     def _has(self, call: Call[Any]) -> bool:
         return (self.run.folder / call.stage.name / call.key(self.ctx.settings.lossy)).exists()
