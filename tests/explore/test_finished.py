@@ -14,6 +14,7 @@ from badood.core.artefacts import write_json
 from badood.core.errors import BadInput
 from badood.explore import notebook
 from badood.explore.export import export_csv, export_parquet
+from badood.explore.figures.style import colours
 from badood.explore.finished import Finished, finished
 from badood.explore.queries import Filters, Outliers, origin
 from badood.explore.report import write_report
@@ -219,3 +220,9 @@ def test_before_a_detector_has_looked_there_are_outliers_to_look_at_and_to_expor
     assert len(pd.read_csv(export_csv(early.outliers, tmp_path / "all.csv"))) == 5
     with pytest.raises(BadInput, match="no calibration yet"):
         _ = early.id_quantile
+
+
+def test_groups_of_scores_are_told_apart_by_colour(found: Finished) -> None:
+    for groups in (found.log_odds(), found.confidence_groups()):
+        tints = colours(list(groups))
+        assert len(set(tints.values())) == len(groups) >= 2

@@ -10,7 +10,7 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#A
 
 TYPE_COLOURS = {"OOD-I": "#0072B2", "OOD-II": "#E69F00", "OOD-III": "#CC79A7"}
 
-GROUP_COLOURS = {"ID validation": "#0072B2", "outliers": "#D55E00", "real OOD": "#009E73"}
+GROUP_COLOURS = {"ID validation": "#0072B2", "outliers": "#D55E00", "real OOD": "#009E73", "auxiliary OOD": "#CC79A7"}
 
 SOURCE_COLOURS = ("#D55E00", "#CC79A7", "#A8A420", "#56B4E9", "#E69F00")
 """Of sources of outliers, in the order of the run's settings: beside ID images and real OOD they are told apart."""
