@@ -86,13 +86,17 @@ SMALL_SETTINGS = [
 @pytest.fixture(scope="session")
 def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one finished run, made by the real pipeline with the shipped weights; read only."""
+    return store_with(tmp_path_factory.mktemp("store"), SMALL_SETTINGS, SMALL_RUN)
+
+
+def store_with(store: Path, settings: list[str], name: str) -> Path:
+    """A folder as a store that has one finished run of MiniWorld."""
     from badood.config import load_config
     from badood.pipeline.path import run
 
-    store = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BADOOD_HOME", str(store))
-        run(load_config("miniworld", SMALL_SETTINGS), SMALL_RUN)
+        run(load_config("miniworld", settings), name)
     return store
 
 

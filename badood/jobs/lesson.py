@@ -41,7 +41,8 @@ def walk(run: Run, found: Results, row: int, *, start: int, scale: float) -> dic
     source = next((each for each in outlier_sources(run.cfg).values() if isinstance(each, Embedded)), None)
     if source is None or "encoded" not in run.record["results"]:
         raise BadInput(f"the outliers of run {run.id} were not made by a synthesiser, so there are no steps to show; choose another run.")
-    cfg, compute, models = source.synthesise, Context(run.cfg.compute).compute, Models(run.cfg)
+    ctx = Context(run.cfg.compute)
+    cfg, compute, models = source.synthesise, ctx.compute, Models(run.cfg)
     rdm, train = models.rdm, found.sets.train
     encoded = Encoded(run.folder / run.record["results"]["encoded"]).z0
     z0, labels = torch.from_numpy(np.array(encoded[[row]])), torch.from_numpy(train.labels[[row]])
@@ -61,7 +62,7 @@ def walk(run: Run, found: Results, row: int, *, start: int, scale: float) -> dic
     same = Noise(run.cfg.decode.seed, np.full(len(embeddings), row))
     pixels = models.decode(torch.cat(embeddings).cpu(), same)
     sets = found.sets
-    see = seeing(found.previews.first, Context(run.cfg.compute))
+    see = seeing(found.previews.first, ctx)
     raw = fit_raw_score(found.scoring.score, see, sets.train, sets.validation, run.cfg.evaluate.fit_images)
     seen = see(pixels)
     confidence = found.confidence.calibrator.id_confidence(raw.log_odds(seen))

@@ -5,26 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from badood.core.errors import BadConfig
 from badood.core.weights import read
-from badood.data import dataset
 from badood.explore.finished import Finished, finished
 from badood.pipeline.ask import score
 from badood.pipeline.audit import audit
 from badood.pipeline.opened import recorded
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Twelve pictures of foreign classes."""
-    images = dataset["miniworld"](None, "test", classes="near", count=12)
-    folder = tmp_path / "theirs"
-    folder.mkdir()
-    for row in range(len(images)):
-        Image.fromarray(images.read(row)).save(folder / f"{row:02d}.png")
-    return folder
 
 
 def test_the_runs_own_detector_judges(small_run: Finished, photos: Path) -> None:

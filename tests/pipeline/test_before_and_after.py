@@ -99,9 +99,8 @@ def test_calibration_and_types(both: tuple[Path, Path]) -> None:
     before, after = records(both)
     for entry, file in {"calibration": "reference.parquet", "types": "types.parquet"}.items():
         now = pd.read_parquet(both[1] / after["results"][entry] / file)
-        then = pd.read_parquet(both[0] / before[entry] / file).rename(
-            columns={"energy": "log_odds"}
-        )  # what is calibrated need not be the energy now
+        # what is calibrated need not be the energy now
+        then = pd.read_parquet(both[0] / before[entry] / file).rename(columns={"energy": "log_odds"})
         pd.testing.assert_frame_equal(now, then, check_exact=True)
     for entry, file in {"calibration": "calibrator.json", "types": "tau.json"}.items():
         assert read_json(both[1] / after["results"][entry] / file) == read_json(both[0] / before[entry] / file)

@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.special
-from PIL import Image
 
 from badood import config
 from badood.config import load_config
 from badood.core.errors import BadConfig
-from badood.data import dataset
 from badood.detect.scorers import scorer
 from badood.evaluate.metrics import ood_metrics
 from badood.explore.finished import finished
@@ -21,7 +19,7 @@ from badood.pipeline.artefacts import Ranked
 from badood.pipeline.audit import audit
 from badood.pipeline.notices import of_ranked
 from badood.pipeline.opened import recorded
-from badood.pipeline.path import retrain, run
+from badood.pipeline.path import retrain
 from badood.pipeline.preflight import preflight
 from badood.pipeline.raw_score import fit_raw_score
 from badood.pipeline.runs import Run, open_run
@@ -29,7 +27,7 @@ from badood.pipeline.stage import Context
 from badood.pipeline.stages.calibrate import calibrated, held_out
 from badood.pipeline.stages.detect import seeing
 from badood.pipeline.stages.rank import settled
-from tests.conftest import SMALL_SETTINGS
+from tests.conftest import SMALL_SETTINGS, store_with
 
 KNN = {"name": "knn", "k": 10}
 SETTINGS = [
@@ -44,27 +42,13 @@ SETTINGS = [
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a run whose confidences rest on KNN."""
-    store = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BADOOD_HOME", str(store))
-        run(load_config("miniworld", SETTINGS), "on-knn")
-    return store
+    return store_with(tmp_path_factory.mktemp("store"), SETTINGS, "on-knn")
 
 
 @pytest.fixture
 def on_knn(store: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("BADOOD_HOME", str(store))
     return open_run("on-knn")
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Twelve pictures of foreign classes, which are the first of the run's OOD set `near`."""
-    images = dataset["miniworld"](None, "test", classes="near", count=40)
-    (tmp_path / "theirs").mkdir()
-    for row in range(12):
-        Image.fromarray(images.read(row)).save(tmp_path / "theirs" / f"{row:02d}.png")
-    return tmp_path / "theirs"
 
 
 def test_confidences_rest_on_the_scorer(on_knn: Run) -> None:
