@@ -34,13 +34,14 @@ class Band:
         """The band in id_confidence."""
         return found.limits(self.lo, self.hi, quantiles=self.quantiles)
 
-    def filter(self, sources: tuple[str, ...] = ()) -> dict[str, Any]:
+    def filter(self, sources: tuple[str, ...] = (), max_harm: float | None = None) -> dict[str, Any]:
         """Fields of `config.Filter`.
 
         Args:
-            sources: outliers of these only; none = of all.
+            sources: outliers of these only; none = of all. max_harm: of at most this harm only; none = of any.
         """
-        only = {"sources": list(sources)} if sources else {}
+        only: dict[str, Any] = {"sources": list(sources)} if sources else {}
+        only |= {} if max_harm is None else {"max_harm": max_harm}
         return {"strategy": "quantile" if self.quantiles else "band", "lo": self.lo, "hi": self.hi} | only
 
 

@@ -293,6 +293,51 @@ def evaluate(
 
 
 @app.command()
+def harm(
+    run: RunName,
+    subsets: Annotated[
+        int, typer.Option(min=4, max=10_000, help="Random halves of the outliers on which the last layer is retrained.")
+    ] = 300,
+    top: Annotated[int, typer.Option(min=1, help="How many of the most harmful outliers to list.")] = 10,
+    json: Json = False,
+) -> None:
+    """Which outliers harm the detector most, and how well that estimate foretells retrains of the last layer."""
+    from badood.filter import NO_HARM
+    from badood.pipeline.engines import Local
+    from badood.pipeline.opened import recorded
+    from badood.pipeline.runs import open_run
+    from badood.pipeline.stage import Context
+    from badood.pipeline.stages.harm import harm as harm_stage
+
+    progress = _terminal()
+    try:
+        opened = open_run(run, progress)
+        with opened.at_work():
+            found = recorded(opened)
+            measured = Local(opened, Context(opened.cfg.compute, progress))(harm_stage, subsets, found.previews)
+    finally:
+        progress.close()
+    told, table = measured.agreement, measured.table().to_pandas()
+    names = found.outliers.table().to_pandas().assign(id_confidence=found.confidence.outliers)
+    worst = (
+        names.assign(harm=table["harm"]).nlargest(top, "harm")[["outlier_id", "source", "id_confidence", "harm"]]
+        if told.trusted
+        else names[:0]
+    )
+    if json:
+        print(as_json({"run": opened.id, "lds": asdict(told), "trusted": told.trusted, "most_harmful": worst.to_dict("records")}))
+        return
+    print(f"rank correlation of foretold and real retrains of the last layer (LDS): {told}")
+    if not told.trusted:
+        print(f"{NO_HARM[0].upper()}{NO_HARM[1:]}")
+        return
+    listed = Table("outlier", "source", "id_confidence", "harm", title="most harmful, harm in millionths of AUROC")
+    for row in worst.itertuples():
+        listed.add_row(str(row.outlier_id), str(row.source), f"{row.id_confidence:.3f}", f"{row.harm:+.3g}")
+    out.print(listed)
+
+
+@app.command()
 def export(
     run: RunName,
     path: Annotated[Path, typer.Argument(help="File or folder to write.")],

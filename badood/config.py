@@ -273,7 +273,12 @@ class Detector(Training):
     )
     phi: Literal["monotone", "mlp"] = Field("monotone", description="phi of eq. 4: increasing by construction, or the paper's plain MLP.")
     phi_hidden: Count = Field(32, description="Hidden units of phi.")
-    head_steps: Count = Field(300, description="Optimisation steps of a head-mode retrain.")
+    head_damping: float = Field(
+        0.01,
+        gt=0,
+        le=100,
+        description="Of a head-mode retrain, and of the Hessian of harm: how strongly the head is held near that of the first detector.",
+    )
 
 
 class Calibrate(Settings):
@@ -290,14 +295,19 @@ class Calibrate(Settings):
 class Filter(Settings):
     """Which outliers the detector is retrained on. Paper Table 2."""
 
-    strategy: str = Field("band", description="band, quantile, auto, all, random, high, mid, low, q-mid, minority.")
+    strategy: str = Field(
+        "band", description="band, quantile, auto, all, random, high, mid, low, q-mid, minority, least-harm, dos, outlier-gradient."
+    )
     lo: Share = Field(0.3, description="Lowest value kept, inclusive: id_confidence for band, ID quantile for quantile.")
     hi: Share = Field(0.5, description="Highest value kept, inclusive.")
     count: Count | None = Field(
-        None, description="At most so many are kept, of a band at random; none = all of the band, and as many for random and minority."
+        None,
+        description="At most so many are kept, of a band at random; none = all of the band, and as many for those that take the best of all: "
+        "random, minority, least-harm, dos, outlier-gradient.",
     )
     seed: int = Field(0, ge=0, description="Of what is drawn at random.")
     sources: list[str] = Field([], description="Only outliers of these sources; empty = of all.")
+    max_harm: float | None = Field(None, description="Only outliers of at most this harm, in millionths of AUROC; none = of any.")
     ids: list[int] | None = Field(None, description="Only among these outlier_id: a selection by eye, type or verdict; none = all.")
 
 
@@ -309,6 +319,12 @@ class Evaluate(Settings):
     scorers: list[str | Params] = Field(
         ["msp", "energy", "knn", "mahalanobis", "gradnorm"],
         description="Baseline scorers, beside ours; {name: knn, k: 10} sets a scorer's own parameters.",
+    )
+    harm_subsets: int = Field(
+        24,
+        ge=4,
+        le=10_000,
+        description="Random halves of the outliers on which the head is retrained, to check whether harm foretells anything.",
     )
     fit_images: Count = Field(10_000, description="ID images that baseline scorers are fitted on, at most; evenly spread over the set.")
 

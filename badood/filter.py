@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.cluster import KMeans
+from sklearn.preprocessing import normalize
 
 from badood import config
 from badood.core.errors import BadConfig, BadInput, EmptySelection
@@ -29,6 +31,10 @@ AUTO_LOWS = (0.0, 0.25, 0.5)
 """`auto` starts its bands at these quantiles of the outliers' confidence ..."""
 AUTO_HIGHS = (0.05, 0.25, 0.5, 1.0)
 """... and ends them at these quantiles of the ID-validation confidence; the paper's bands are tried beside them."""
+NO_HARM = "harm could not be estimated for this run: it foretells retrains of the head no better than chance."
+_CLUSTERING = 20
+"""Rounds of k-means; more move few outliers."""
+
 AUTO_LEAST = 0.05
 """`auto` leaves out bands that keep a smaller share of the outliers: the preview of a handful is chance."""
 
@@ -53,14 +59,22 @@ class Selection:
     warning: str = ""
 
 
-def select(outliers: pd.DataFrame, cfg: config.Filter, id_confidence: ArrayLike, preview: Preview | None = None) -> Selection:
+def select(
+    outliers: pd.DataFrame,
+    cfg: config.Filter,
+    id_confidence: ArrayLike,
+    preview: Preview | None = None,
+    features: NDArray[np.floating] | None = None,
+) -> Selection:
     """The outliers a detector is retrained on.
 
     Args:
-        outliers: M rows with id_confidence in [0, 1]; for the minority strategy minority_score, and for what is restricted source or outlier_id.
+        outliers: M rows with id_confidence in [0, 1]; for some strategies minority_score, harm or gradient_anomaly, and for what is restricted
+            source or outlier_id.
         cfg: strategy and its numbers.
         id_confidence: (V,) of ID validation images.
         preview: what `auto` compares bands by.
+        features: (M, D) of the first detector, among which `dos` finds clusters.
 
     Raises:
         BadConfig: no such strategy, or lo > hi.
@@ -72,7 +86,10 @@ def select(outliers: pd.DataFrame, cfg: config.Filter, id_confidence: ArrayLike,
         raise BadInput("a filter needs the id_confidence of ID validation images, and there are none; raise data.validation_share.")
     among = _among(outliers, cfg)
     candidates = Candidates(
-        outliers[among].reset_index(drop=True), validation, None if preview is None else lambda kept: preview(_back(kept, among))
+        outliers[among].reset_index(drop=True),
+        validation,
+        None if preview is None else lambda kept: preview(_back(kept, among)),
+        None if features is None else features[among],
     )
     kept, reason = STRATEGIES[cfg.strategy](candidates, cfg)
     kept = _back(kept, among)
@@ -159,6 +176,10 @@ def _among(outliers: pd.DataFrame, cfg: config.Filter) -> Mask:
         if unknown:
             raise BadInput(f"filter.sources names {', '.join(unknown)}; the outliers are of {', '.join(sorted(set(outliers['source'])))}.")
         among &= outliers["source"].isin(cfg.sources).to_numpy()
+    if cfg.max_harm is not None:
+        if lacks(outliers, "harm"):
+            raise EmptySelection(f"filter.max_harm = {cfg.max_harm:g} keeps nothing: {NO_HARM}")
+        among &= outliers["harm"].to_numpy(dtype=np.float64) <= cfg.max_harm
     if cfg.ids is not None:
         among &= outliers["outlier_id"].isin(cfg.ids).to_numpy()
     if not among.any():
@@ -168,6 +189,7 @@ def _among(outliers: pd.DataFrame, cfg: config.Filter) -> Mask:
 
 def _restriction(cfg: config.Filter) -> str:
     parts = [f"of {', '.join(cfg.sources)}"] if cfg.sources else []
+    parts += [] if cfg.max_harm is None else [f"of at most {cfg.max_harm:g} harm"]
     return " ".join([*parts, *(["that were selected"] if cfg.ids is not None else [])])
 
 
@@ -180,16 +202,26 @@ def _back(kept: Mask, among: Mask) -> Mask:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a strategy chooses from: M outliers, (V,) confidences of ID validation, and the preview."""
+    """What a strategy chooses from: M outliers, (V,) confidences of ID validation, the preview, and (M, D) features."""
 
     outliers: pd.DataFrame
     validation: Floats
     preview: Preview | None
+    features: NDArray[np.floating] | None
 
     @property
     def confidence(self) -> Floats:
         """(M,) id_confidence."""
-        return self.outliers["id_confidence"].to_numpy(dtype=np.float64)
+        return self.column("id_confidence")
+
+    def column(self, name: str) -> Floats:
+        """(M,) a column of the outliers."""
+        return self.outliers[name].to_numpy(dtype=np.float64)
+
+
+def lacks(outliers: pd.DataFrame, name: str) -> bool:
+    """Whether nothing is known in a column."""
+    return name not in outliers or bool(outliers[name].isna().all())
 
 
 def _all(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
@@ -234,11 +266,38 @@ def _random(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
 
 
 def _minority(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
-    if "minority_score" not in candidates.outliers or candidates.outliers["minority_score"].isna().all():
+    if lacks(candidates.outliers, "minority_score"):
         raise BadInput("the filter minority needs minority scores, and these outliers have none: give the encoder's and the RDM's weights.")
-    count = _count(candidates, cfg)
-    order = np.argsort(-candidates.outliers["minority_score"].to_numpy(), kind="stable")
-    return _rows(order[:count], len(order)), f"the {count:,} with the highest minority score"
+    kept, count = _least(-candidates.column("minority_score"), candidates, cfg)
+    return kept, f"the {count:,} with the highest minority score"
+
+
+def _least_harm(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
+    if lacks(candidates.outliers, "harm"):
+        raise EmptySelection(f"the filter least-harm keeps nothing: {NO_HARM}")
+    kept, count = _least(candidates.column("harm"), candidates, cfg)
+    return kept, f"the {count:,} that harm the detector least, by the estimate on held-out images"
+
+
+def _outlier_gradient(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
+    """Outlier gradient analysis, Chhabra et al. 2025: what pulls the weights in an unusual direction is left out."""
+    if lacks(candidates.outliers, "gradient_anomaly"):
+        raise BadInput("the filter outlier-gradient needs the anomaly of each outlier's gradient; pass a column gradient_anomaly.")
+    kept, count = _least(candidates.column("gradient_anomaly"), candidates, cfg)
+    return kept, f"the {count:,} with the least unusual gradients"
+
+
+def _dos(candidates: Candidates, cfg: config.Filter) -> tuple[Mask, str]:
+    """Diverse outlier sampling, Jiang et al. 2024: as many clusters of normalised features as are wanted, of each the outlier nearest to ID."""
+    if candidates.features is None:
+        raise BadInput("the filter dos finds clusters among features of the detector; pass features to `select`.")
+    count = min(_count(candidates, cfg), len(candidates.outliers))
+    if not count:
+        return _rows(np.zeros(0, dtype=np.int64), len(candidates.outliers)), "one of each of 0 clusters"
+    found = KMeans(count, n_init=1, max_iter=_CLUSTERING, random_state=derive_seed("filter", cfg.seed) % 2**32)
+    cluster = found.fit_predict(normalize(candidates.features.astype(np.float32)))
+    nearest = pd.Series(candidates.confidence).groupby(cluster).idxmax().to_numpy(np.int64)
+    return _rows(nearest, len(cluster)), f"of {count:,} clusters of features, the outlier with the highest id_confidence each"
 
 
 def _auto(candidates: Candidates, _cfg: config.Filter) -> tuple[Mask, str]:
@@ -269,6 +328,9 @@ STRATEGIES: dict[str, Strategy] = {
     "low": _paper_band("Low", LOW),
     "q-mid": _id_mid,
     "minority": _minority,
+    "least-harm": _least_harm,
+    "dos": _dos,
+    "outlier-gradient": _outlier_gradient,
 }
 
 
@@ -294,8 +356,14 @@ def _drawn(kept: Mask, count: int, seed: int) -> Mask:
     return _rows(shuffled[:count], len(kept))
 
 
+def _least(values: Floats, candidates: Candidates, cfg: config.Filter) -> tuple[Mask, int]:
+    """Those with the least values, and how many; what has none comes last."""
+    count = min(_count(candidates, cfg), len(values))
+    return _rows(np.argsort(values, kind="stable")[:count], len(values)), count
+
+
 def _count(candidates: Candidates, cfg: config.Filter) -> int:
-    """How many `random` and `minority` keep: as set, else as many as the band."""
+    """How many a strategy keeps that takes the best of all: as set, else as many as the band."""
     return cfg.count if cfg.count is not None else int(_between(candidates.confidence, cfg.lo, cfg.hi).sum())
 
 

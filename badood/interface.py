@@ -23,6 +23,7 @@ from badood.pipeline.own_outliers import Outliers, with_outliers
 
 if TYPE_CHECKING:
     from badood.explore.finished import Finished
+    from badood.pipeline.preview import Previews
 
 Verdict = Literal["keep", "reject", "unsure"]
 
@@ -167,10 +168,8 @@ class OpenRun:
         >>> len(run.filtered(Filter(strategy="random", count=10)))
         10
         """
-        from badood.filter import select
-
         table, validation = self.outliers, self.found.reference.query("set == 'validation'")["id_confidence"].to_numpy()
-        kept = select(table, chosen, validation, preview=self._head_metrics).kept
+        kept = self._previews.select(table, chosen, validation).kept
         return Selected(chosen, table.loc[kept, "outlier_id"].to_numpy(np.int64), overlap(table.loc[kept, "id_confidence"], validation))
 
     def preview(self, selected: Selected) -> dict[str, float]:
@@ -179,13 +178,13 @@ class OpenRun:
         >>> sorted(run.preview(run.band(0, 1)))[:2]
         ['aupr', 'auroc']
         """
-        return self._head_metrics(self.outliers["outlier_id"].isin(selected.ids).to_numpy())
+        return self._previews.head_metrics(self.outliers["outlier_id"].isin(selected.ids).to_numpy())
 
-    def _head_metrics(self, kept: NDArray[np.bool_]) -> dict[str, float]:
+    @property
+    def _previews(self) -> "Previews":
         from badood.pipeline.opened import recorded
-        from badood.pipeline.stage import Context
 
-        return recorded(self.found.run).previews.head_metrics(kept, Context(self.settings.compute).compute)
+        return recorded(self.found.run).previews
 
     def retrain(self, selected: Selected, name: str | None = None, progress: Progress | None = None) -> FilterRow:
         """Retrain the detector on a selection, from the same start as the first one, and evaluate it. Minutes.

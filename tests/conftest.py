@@ -77,8 +77,8 @@ SMALL_SETTINGS = [
     "synthesise.count=90",
     "decode.steps=4",
     "detector.epochs=2",
-    "detector.head_steps=20",
     "evaluate.filters=[all,q-mid]",
+    "evaluate.harm_subsets=8",
     "evaluate.scorers=[msp,energy]",
 ]
 

@@ -22,9 +22,10 @@ from PIL import Image
 
 from badood import cli
 from badood.core.artefacts import home
+from badood.explore.finished import finished
 from badood.pipeline.opened import recorded
 from badood.pipeline.runs import open_run
-from tests.conftest import CHECKOUT
+from tests.conftest import CHECKOUT, SMALL_RUN
 from tests.pipeline.tiny import contents, results
 
 TINY = {
@@ -37,7 +38,6 @@ TINY = {
         "batch_size": 16,
         "beta": 1,
         "rebuilt_share": 0,
-        "head_steps": 5,
         "backbone_params": {"channels": [8, 8, 8, 8], "stem_width": 8},
     },
     "evaluate": {"filters": ["all"], "scorers": ["msp"]},
@@ -456,3 +456,19 @@ def test_wrong_words_are_answered_with_the_right_ones(badood: Command, arguments
     told = badood(*arguments)
     assert told.code in (1, 2)
     assert said in told.line
+
+
+def test_harm_is_listed_with_what_it_is_worth(small_store: Path, badood: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(small_store, tmp_path / "store")
+    monkeypatch.setenv("BADOOD_HOME", str(tmp_path / "store"))
+    told = badood("harm", SMALL_RUN, "--subsets", 12, "--top", 3, "--json")
+    assert told.code == 0, told.err
+    answer = json.loads(told.out)
+    assert answer["trusted"]
+    assert answer["lds"]["count"] == 12
+    assert answer["lds"]["lo"] > 0
+    found = finished(SMALL_RUN).outliers.table().set_index("outlier_id")["harm"]
+    assert [row["outlier_id"] for row in answer["most_harmful"]] == found.nlargest(3).index.tolist()
+    shown = badood("harm", SMALL_RUN, "--subsets", 12)
+    assert "n = 12" in shown.out
+    assert "millionths of AUROC" in shown.out

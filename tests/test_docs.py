@@ -70,7 +70,6 @@ def made(defined: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> I
         "detector.batch_size=16",
         "detector.beta=1",
         "detector.rebuilt_share=0",
-        "detector.head_steps=5",
         "calibrate.method=ranks",
         "evaluate.filters=[all]",
         "evaluate.scorers=[margin]",

@@ -15,6 +15,7 @@ from badood.filter import STRATEGIES, auto_bands, overlap, select, sweep
 
 KNOWN = np.linspace(0.4, 0.9, 251)  # confidences of ID validation: 5 % quantile 0.425
 OUTLIERS = pd.DataFrame({"id_confidence": np.arange(1001) / 1000, "minority_score": np.linspace(1, 0, 1001)})
+HARMFUL = OUTLIERS.assign(harm=np.sin(np.arange(1001)), gradient_anomaly=np.cos(np.arange(1001)))
 
 
 def ideal(low: float, high: float) -> Mapping[str, float] | object:
@@ -130,7 +131,8 @@ def test_bad_settings_are_named() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_is_deterministic_and_explains_itself(strategy: str) -> None:
-    first, again = (select(OUTLIERS, config.Filter(strategy=strategy), KNOWN, preview=ideal(0, 0.4)) for _ in range(2))
+    features = np.random.default_rng(0).normal(size=(1001, 4))
+    first, again = (select(HARMFUL, config.Filter(strategy=strategy), KNOWN, ideal(0, 0.4), features) for _ in range(2))
     np.testing.assert_array_equal(first.kept, again.kept)
     assert first.kept.any()
     assert first.reason
@@ -145,3 +147,38 @@ def test_sweep_tries_every_band_that_keeps_an_outlier(quantiles: bool) -> None:
         best = table.loc[table["fpr95"].idxmin()]
         assert (best["lo"], best["hi"], best["fpr95"]) == pytest.approx((0.2, 0.6, 0))
         assert best["kept"] == 401
+
+
+@pytest.mark.parametrize(("strategy", "column"), [("least-harm", "harm"), ("outlier-gradient", "gradient_anomaly")])
+def test_the_least_of_a_column_are_kept(strategy: str, column: str) -> None:
+    kept = select(HARMFUL, config.Filter(strategy=strategy, count=100), KNOWN).kept
+    assert kept.sum() == 100
+    assert HARMFUL[column][kept].max() < HARMFUL[column][~kept].min()
+    # as many as the band, where no count is set; at most all
+    assert select(HARMFUL, config.Filter(strategy=strategy, lo=0.2, hi=0.3), KNOWN).kept.sum() == 101
+    assert select(HARMFUL, config.Filter(strategy=strategy, count=5000), KNOWN).kept.all()
+
+
+def test_without_an_estimate_of_harm_the_row_says_so() -> None:
+    for table in (OUTLIERS, OUTLIERS.assign(harm=np.nan)):
+        with pytest.raises(EmptySelection, match="could not be estimated"):
+            select(table, config.Filter(strategy="least-harm"), KNOWN)
+    with pytest.raises(BadInput, match="gradient_anomaly"):
+        select(OUTLIERS, config.Filter(strategy="outlier-gradient"), KNOWN)
+
+
+def test_dos_takes_of_each_cluster_the_outlier_nearest_to_id() -> None:
+    rng = np.random.default_rng(0)
+    group = np.arange(1001) % 7
+    features = np.eye(7)[group] * rng.uniform(1, 9, (1001, 1)) + rng.normal(0, 0.01, (1001, 7))
+    kept = select(OUTLIERS, config.Filter(strategy="dos", count=7), KNOWN, features=features).kept
+    nearest = [np.flatnonzero(group == each)[-1] for each in range(7)]  # confidence rises with the row
+    assert np.flatnonzero(kept).tolist() == sorted(nearest)
+    # among a choice only, with its own features
+    some = config.Filter(strategy="dos", count=3, ids=np.flatnonzero(group < 3)[:-30].tolist())
+    among = select(OUTLIERS.assign(outlier_id=np.arange(1001)), some, KNOWN, features=features).kept
+    assert sorted(group[among]) == [0, 1, 2]
+    with pytest.raises(BadInput, match="features"):
+        select(OUTLIERS, config.Filter(strategy="dos"), KNOWN)
+    with pytest.raises(EmptySelection):
+        select(OUTLIERS, config.Filter(strategy="dos", lo=0.00011, hi=0.00012), KNOWN, features=features)

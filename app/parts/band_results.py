@@ -6,11 +6,13 @@ import streamlit as st
 from app import state
 from app.parts.band_handles import band_scale
 from app.parts.job_status import job_status, open_jobs
+from app.parts.outlier_filters import HARM
 from app.parts.tables import metric_table
 from app.workers import ensure_worker
 from badood.explore import figures
 from badood.explore.finished import CONFIDENCES, Finished
-from badood.explore.notebook import show_roc
+from badood.explore.notebook import show_harm, show_roc
+from badood.filter import NO_HARM
 from badood.jobs import queue
 
 _PLOT = {"displaylogo": False}
@@ -53,6 +55,20 @@ def sweep(found: Finished) -> None:
     job_status(found.run.id, ["sweep"])
     if not table.empty:
         st.fragment(_sweep_plot)(found, table)
+
+
+def harm(found: Finished) -> None:
+    """Whether the outliers that look ID are the harmful ones, and what the estimate is worth."""
+    told = found.harm_told
+    if told is None:
+        return
+    st.header("Harm")
+    checked = f"rank correlation {told.spearman:.2f}, 95 % interval {told.lo:.2f} to {told.hi:.2f}, over {told.count} random halves of the outliers"
+    if not told.trusted:
+        st.info(f"{NO_HARM[0].upper()}{NO_HARM[1:]} ({checked}).", icon=":material/info:")
+        return
+    st.caption(f"{HARM} The estimate foretells retrains of the last layer ({checked}); of full retrains it says less.")
+    st.plotly_chart(show_harm(found), key="harm", config=_PLOT)
 
 
 def _sweep_plot(found: Finished, table: pd.DataFrame) -> None:

@@ -24,6 +24,7 @@ _SCORES = {
     "energy": "energy (nats, higher = more OOD)",
     "raw_score": "raw score (0..1, higher = more OOD)",
     "minority_score": "minority score (higher = rarer)",
+    "harm": "harm (millionths of AUROC, positive = harmful)",
     "nearest_cosine": "cosine to the nearest training image (1 = a copy)",
     "clip_prob": "CLIP, its best class",
     "clip_anchor_prob": "CLIP, the anchor's class",

@@ -19,6 +19,7 @@ _SORTS = {
     "id_confidence": "id_confidence",
     "outlier_id": "number",
     "minority_score": "minority score",
+    "harm": "harm",
     "nearest_cosine": "likeness to a training image",
     "source": "source",
     "anchor_class": "class",
@@ -28,6 +29,10 @@ _SORTS = {
     "verdict": "verdict",
 }
 _NONE = "none yet"
+HARM = (
+    "By how much AUROC on held-out images would rise, in millionths, if the last layer were trained without this outlier. "
+    "Positive = harmful; told against the mean outlier."
+)
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ def _further(found: Finished) -> dict[str, Any]:
     if "minority_score" in known:
         text = "How badly the diffusion model restores the embedding: high means rare."
         fields["minority_score"] = _between("Minority score", found.minority_scale, "minority", text)
+    if "harm" in known:
+        fields["harm"] = _between("Harm", found.harm_scale, "harm", HARM)
     if "nearest_cosine" in known:
         text = "Cosine of its embedding and that of the nearest training image. Near 1: looks like a copy of a training image."
         fields["nearest_cosine"] = _between("Likeness to a training image", found.cosine_scale, "likeness", text)
@@ -155,6 +162,6 @@ def _among(found: Finished, verdicts: pd.DataFrame, judged: list[str]) -> tuple[
 
 
 def _clear() -> None:
-    state.forget("confidence", "type", "verdict", "source", "class", "scale", "minority", "likeness")
+    state.forget("confidence", "type", "verdict", "source", "class", "scale", "minority", "harm", "likeness")
     state.select_ids(None)
     state.turn_to(1)

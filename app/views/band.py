@@ -1,17 +1,20 @@
 """The heart of the dashboard: move the band, see what it keeps, preview, retrain."""
 
+from typing import Any
+
 import streamlit as st
 
 from app import state
 from app.components.grab import grab_selection
 from app.parts.band_handles import UNITS, band_handles, zoom
 from app.parts.band_preview import preview, suggest
-from app.parts.band_results import results, sweep
+from app.parts.band_results import harm, results, sweep
 from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
 from app.parts.job_status import job_status
 from app.parts.mix_bars import mix_bars
+from app.parts.outlier_filters import HARM
 from app.parts.source_filter import source_filter
 from app.state import Band
 from app.workers import ensure_worker
@@ -33,6 +36,7 @@ def page() -> None:
     job_status(found.run.id, ["retrain"])
     results(found)
     sweep(found)
+    harm(found)
 
 
 def _chooser(found: Finished) -> None:
@@ -41,16 +45,18 @@ def _chooser(found: Finished) -> None:
     limits = band.limits(found)
     _controls(found, band)
     only = _sources(found)
-    filters = Filters(id_confidence=limits, source=only)
-    count = found.outliers.count(filters)
     band_handles(found, band, limits, only)
-    _actions(found, band, filters, count)
+    most = _most_harm(found)
+    filters = Filters(id_confidence=limits, source=only, harm=None if most is None else (found.harm_scale.lo, most))
+    count = found.outliers.count(filters)
+    chosen = band.filter(only, most)
+    _actions(found, filters, chosen, count)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _numbers(count, found.outliers.count(Filters(source=only)), found.overlap(*limits, only))
+        _numbers(found, filters, count, found.outliers.count(Filters(source=only)))
         _edges(found, limits, only)
     with right:
-        preview(found, band.filter(only), count)
+        preview(found, chosen, count)
         _mixes(found, filters)
 
 
@@ -62,6 +68,28 @@ def _sources(found: Finished) -> tuple[str, ...]:
     only = source_filter(found, left, help="The band keeps outliers of these sources only, and Retrain trains on those. None chosen = all.")
     right.toggle("A histogram for each source", True, key="by source", bind="query-params", persist_state="session")
     return only
+
+
+def _most_harm(found: Finished) -> float | None:
+    """The harm that a kept outlier may have; none for any."""
+    if "harm" not in found.outliers.known:
+        return None
+    scale = found.harm_scale
+    if not scale.lo <= state.value("most harm", scale.hi) <= scale.hi:
+        state.forget("most harm")  # left over from another run
+    most = st.slider(
+        "Only of at most this harm",
+        scale.lo,
+        scale.hi,
+        scale.hi,
+        step=scale.step,
+        format=f"%.{scale.digits}f",
+        key="most harm",
+        help=f"{HARM} At the right end every outlier may take part.",
+        bind="query-params",
+        persist_state="session",
+    )
+    return None if most == scale.hi else most
 
 
 def _mixes(found: Finished, filters: Filters) -> None:
@@ -104,8 +132,9 @@ def _change_unit(found: Finished) -> None:
         state.set_band(Band(round(lo, 5), round(hi, 5), unit))
 
 
-def _numbers(count: int, total: int, overlap: float) -> None:
-    kept, share, over = st.columns(3)
+def _numbers(found: Finished, filters: Filters, count: int, total: int) -> None:
+    overlap, harm = found.overlap(filters), "harm" in found.outliers.known and count > 0
+    kept, share, over, *more = st.columns(4 if harm else 3)
     kept.metric("Kept", f"{count:,}", help="Outliers inside the band, both ends included.")
     share.metric("Share of all", f"{100 * count / max(1, total):.1f} %")
     over.metric(
@@ -113,6 +142,8 @@ def _numbers(count: int, total: int, overlap: float) -> None:
         f"{100 * overlap:.0f} %",
         help="Share of the kept outliers right of the dashed line: they look as much like ID as 95 % of held-out ID images do.",
     )
+    if harm:
+        more[0].metric("Mean harm", f"{found.outliers.values('harm', filters).mean():+.2g}", help=f"Of the kept outliers. {HARM}")
     if not count:
         st.error("This band keeps nothing. Widen it, or press Suggest.", icon=":material/block:")
     elif overlap > OVERLAP_LIMIT:
@@ -131,14 +162,14 @@ def _edges(found: Finished, limits: tuple[float, float], only: tuple[str, ...]) 
         strip((outlier(found, row, faded=not row.kept) for row in near.itertuples()), side=104, empty="No outlier lies near it.")
 
 
-def _actions(found: Finished, band: Band, filters: Filters, count: int) -> None:
+def _actions(found: Finished, filters: Filters, chosen: dict[str, Any], count: int) -> None:
     retrain, export = st.columns([1, 3], vertical_alignment="center")
     of = f" of {', '.join(filters.source)}" if filters.source else ""
     wish = f"Trains the detector{' from scratch' * (found.run.cfg.detector.mode == 'scratch')} on what the band keeps{of} and tests it. "
     wish += "Minutes, in the background."
     if retrain.button("Retrain on this band", type="primary", icon=":material/model_training:", disabled=not count, help=wish):
         ensure_worker()
-        queue.submit("retrain", {"run": found.run.id, "filter": band.filter(filters.source)}, found.run.id)
+        queue.submit("retrain", {"run": found.run.id, "filter": chosen}, found.run.id)
         st.rerun()
     with export:
         export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="band")

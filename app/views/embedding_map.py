@@ -20,6 +20,7 @@ _COLOURS = {
     "ood_type": "type",
     "anchor_class": "class of the anchor",
     "minority_score": "minority score",
+    "harm": "harm",
     "nearest_cosine": "likeness to a training image",
 }
 _SHOWN = 48

@@ -29,7 +29,7 @@ def page() -> None:
     found = page_head(
         "Outliers",
         "Images that are meant to lie outside of the ID classes. The number is id_confidence: high ones look like ID images and may "
-        "harm the detector. Click to pick, double-click for details, or use the keys.",
+        "harm the detector; sorted by harm, it is the estimated harm. Click to pick, double-click for details, or use the keys.",
         early=True,
     )
     st.fragment(_outliers, key="outliers")(found)
@@ -63,7 +63,8 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
         limit=(page + 2 - first) * _PAGE,
     )
     read_ahead(found, rows["outlier_id"].tolist())
-    tiles = _tiles(found, rows, verdicts, tints, anchors=with_anchors)
+    marked = "harm" if wish.sort == "harm" else "id_confidence"
+    tiles = _tiles(found, rows, verdicts, tints, anchors=with_anchors, marked=marked)
     gallery(
         {number: tiles[(number - first) * _PAGE : (number - first + 1) * _PAGE] for number in range(first, min(page + 1, last) + 1)},
         page=page,
@@ -104,14 +105,16 @@ def _looks(found: Finished) -> tuple[bool, Mapping[str, str]]:
     return anchors, by[shown]
 
 
-def _tiles(found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, tints: Mapping[str, str], *, anchors: bool) -> list[Tile]:
+def _tiles(
+    found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, tints: Mapping[str, str], *, anchors: bool, marked: str
+) -> list[Tile]:
     given = dict(zip(verdicts["outlier_id"], verdicts["verdict"], strict=True))
     return [
         Tile(
             id=int(row.outlier_id),
             url=outlier_url(found, int(row.outlier_id)),
             anchor=id_url(found, int(row.anchor_row)) if anchors and row.anchor_row >= 0 else None,
-            mark=mark_text(getattr(row, "id_confidence", None)),
+            mark=mark_text(getattr(row, marked, None), signed=marked == "harm"),
             caption=origin(row),
             kind=", ".join(str(value) for value in (getattr(row, "ood_type", None), row.source) if said(value)),
             colour=tints.get(row.source) or tints.get(getattr(row, "ood_type", ""), "transparent"),

@@ -21,16 +21,22 @@ def energy(logits: Tensor) -> Tensor:
     return -logits.logsumexp(dim=1)
 
 
-def uncertainty_loss(phi_id: Tensor, phi_outliers: Tensor) -> Tensor:
+def uncertainty_loss(phi_id: Tensor, phi_outliers: Tensor, weights: Tensor | None = None) -> Tensor:
     """Pushes sigmoid(phi(E)) to 0 on ID and to 1 on outliers, eq. 4.
 
     Args:
-        phi_id: (N,) phi(E) of ID images. phi_outliers: (M,) of outliers.
+        phi_id: (N,) phi(E) of ID images. phi_outliers: (M,) of outliers. weights: (M,) of these, >= 0; none = all alike.
 
     Returns:
         Scalar: the sum of the two means, so that neither side's count weighs.
     """
-    return F.softplus(phi_id).mean() + F.softplus(-phi_outliers).mean()
+    of_outliers = outlier_losses(phi_outliers)
+    return F.softplus(phi_id).mean() + (of_outliers.mean() if weights is None else weights @ of_outliers / weights.sum())
+
+
+def outlier_losses(phi: Tensor) -> Tensor:
+    """(M,) phi(E) of outliers -> (M,) what each adds to eq. 4."""
+    return F.softplus(-phi)
 
 
 class MonotonePhi(nn.Module):
@@ -51,7 +57,6 @@ class MonotonePhi(nn.Module):
 
     def forward(self, energy: Tensor) -> Tensor:
         """(N,) energy -> (N,) phi(E), increasing."""
-        energy = energy.float()
         steps = torch.tanh(F.softplus(self.slope_in) * (energy[:, None] - self.knees))
         bend: Tensor = (F.softplus(self.slope_out) * steps).sum(dim=1)
         return bend + F.softplus(self.slope) * energy + self.offset
@@ -66,8 +71,8 @@ class MLPPhi(nn.Module):
 
     def forward(self, energy: Tensor) -> Tensor:
         """(N,) energy -> (N,) phi(E)."""
-        out: Tensor = self.layers(energy.float()[:, None])
-        return out[:, 0].float()
+        out: Tensor = self.layers(energy[:, None])
+        return out[:, 0].to(energy.dtype)  # autocast lowers it
 
 
 def make_phi(kind: Literal["monotone", "mlp"], hidden: int) -> nn.Module:

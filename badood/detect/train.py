@@ -1,4 +1,4 @@
-"""Train the detector: all its weights from a random or a given start, or its head alone on frozen features. Paper sec. 3.4; DESIGN item 9."""
+"""Train the detector: all its weights, from a random or a given start. Paper sec. 3.4; DESIGN item 9."""
 
 import copy
 from pathlib import Path
@@ -10,7 +10,7 @@ from torchvision.transforms.v2.functional import resize
 
 from badood import config
 from badood.core.compute import Compute
-from badood.core.errors import BadConfig, BadInput, TrainingDiverged
+from badood.core.errors import BadConfig, BadInput
 from badood.core.progress import Progress
 from badood.core.rows import evenly
 from badood.core.seeds import derive_seed
@@ -142,46 +142,6 @@ def ordering(detector: Detector, images: Images, outliers: Images, compute: Comp
     parts = (some[torch.arange(min(len(some), REPORT_ROWS))] for some in (images, outliers))
     of_id, of_outliers = (score(detector, _no_larger(part, detector.image_size), compute).energy for part in parts)
     return {"rank_correlation": rank_correlation(of_id, of_outliers)}
-
-
-def train_head(detector: Detector, id_features: Tensor, labels: Tensor, outlier_features: Tensor, cfg: config.Detector) -> Head:
-    """Retrain linear layer and phi on the frozen features of a trained detector: a preview, never a full retrain.
-
-    L-BFGS on all rows at once, starting from the detector's own head, in float32 on the CPU.
-
-    Args:
-        id_features: (N, D) float32 features of ID training images.
-        labels: (N,) int64.
-        outlier_features: (M, D) float32 features of the kept outliers.
-
-    Returns:
-        A new head; the detector is left as it is.
-
-    Raises:
-        BadInput: there is no outlier or no ID image.
-        TrainingDiverged: the loss is not finite.
-    """
-    _check(len(id_features), len(outlier_features))
-    head = copy.deepcopy(detector.head).float().cpu()
-    rows = torch.cat([id_features, outlier_features])
-    learning = list(head.parameters())
-    # ten times closer takes twice as long, and moves FPR95 by less than another band does
-    optimizer = torch.optim.LBFGS(learning, max_iter=cfg.head_steps, history_size=10, tolerance_change=3e-5, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = _objective(head, head(rows), labels, cfg)
-        # without decay the optimum of separable features lies at infinity
-        value = value + 0.5 * cfg.weight_decay * head.linear.weight.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    final = optimizer.step(closure)  # type: ignore[no-untyped-call]
-    if not torch.isfinite(final):
-        raise TrainingDiverged(
-            f"head: loss is {final.item()}; the features or the outliers are not finite, or detector.beta = {cfg.beta:g} is too large."
-        )
-    return head.eval()
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from badood.calibrate import Calibrator
 from badood.config import Filter
 from badood.core.errors import BadInput, EmptySelection
+from badood.evaluate.agreement import Agreement
 from badood.evaluate.metrics import METRICS as OOD_METRICS
 from badood.evaluate.ood_types import TYPES, type_table
 from badood.explore.queries import Filters, Outliers
@@ -22,6 +23,7 @@ from badood.pipeline.artefacts import (
     Described,
     Encoded,
     Evaluated,
+    Harm,
     Images,
     Kept,
     Made,
@@ -257,10 +259,13 @@ class Finished:
         return id_band(self._confidence("validation"), lo, hi) if quantiles else (lo, hi)
 
     def quantiles(self, lo: float, hi: float) -> tuple[float, float]:
-        """The quantiles of ID validation at which a band in id_confidence begins and ends; 0 and 1 stay open ends."""
+        """The quantiles of ID validation at which a band in id_confidence begins and ends, so that `limits` gives it back; 0 and 1 stay open ends.
+
+        Limits beyond all validation images become those of the nearest one: no quantile lies farther out.
+        """
         validation = np.sort(self._confidence("validation"))
-        first, last = np.searchsorted(validation, lo, side="left"), np.searchsorted(validation, hi, side="right")
-        return (float(first / len(validation)) if lo > 0 else 0.0, float(last / len(validation)) if hi < 1 else 1.0)
+        first, last = np.interp([lo, hi], validation, np.linspace(0, 1, len(validation)))
+        return (float(first) if lo > 0 else 0.0, float(last) if hi < 1 else 1.0)
 
     def scale(self, column: str) -> Scale:
         """The part of an axis that the outliers lie in, at ends with few digits; as wide as one step where all are alike."""
@@ -288,6 +293,16 @@ class Finished:
         """The part of [-1, 1] in which the outliers' cosine to their nearest training image lies."""
         return self.scale("nearest_cosine")
 
+    @cached_property
+    def harm_scale(self) -> Scale:
+        """The part of harm's axis that the outliers lie in, in millionths of AUROC."""
+        return self.scale("harm")
+
+    @cached_property
+    def harm_told(self) -> Agreement | None:
+        """How well harm foretells retrains of the head (LDS); none in a run that has not come so far."""
+        return Harm(self._folder("harm")).agreement if self.has("harm") else None
+
     @property
     def fitting_scale(self) -> Scale:
         """What of id_confidence to show at first: all of it, or the outliers' part where that is small."""
@@ -307,10 +322,9 @@ class Finished:
         kept = self.outliers.table()["id_confidence"][chosen.kept]
         return float(kept.min()), float(kept.max())
 
-    def overlap(self, lo: float, hi: float, source: tuple[str, ...] = ()) -> float:
-        """Share of the outliers in a band of id_confidence, and of these sources, that look as ID as 95 % of ID validation; 0 where it keeps none."""
-        inside = self.outliers.values("id_confidence", Filters(id_confidence=(lo, hi), source=source))
-        return overlap(inside, self._confidence("validation"))
+    def overlap(self, filters: Filters) -> float:
+        """Share of the outliers that pass which look as ID as 95 % of ID validation; 0 where none passes."""
+        return overlap(self.outliers.values("id_confidence", filters), self._confidence("validation"))
 
     def sweep(self, *, quantiles: bool) -> pd.DataFrame:
         """The previews of all bands, as `filter.sweep` makes them; empty where no sweep was run in this unit."""

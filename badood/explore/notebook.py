@@ -6,9 +6,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image
 
+from badood.core.errors import BadInput
 from badood.explore import figures
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters, origin, said
+from badood.filter import NO_HARM
 
 Band = tuple[float, float]
 
@@ -55,6 +57,17 @@ def show_shift(found: Finished, name: str) -> go.Figure:
 def show_minority(found: Finished) -> go.Figure:
     """Minority score by guidance scale."""
     return figures.minority_scores(found.outliers.table())
+
+
+def show_harm(found: Finished) -> go.Figure:
+    """Estimated harm against id_confidence.
+
+    Raises:
+        BadInput: harm could not be estimated for this run.
+    """
+    if "harm" not in found.outliers.known:
+        raise BadInput(f"run {found.run.id}: {NO_HARM}")
+    return figures.harm_by_confidence(found.outliers.table())
 
 
 def show_roc(found: Finished, names: list[str]) -> go.Figure:

@@ -29,6 +29,7 @@ class Filters(BaseModel):
     id_confidence: Interval | None = None
     minority_score: Interval | None = None
     nearest_cosine: Interval | None = None
+    harm: Interval | None = None
     source: tuple[str, ...] = ()
     anchor_class: tuple[str, ...] = ()
     ood_type: tuple[str, ...] = ()
@@ -39,7 +40,7 @@ class Filters(BaseModel):
     """Only these; an empty tuple lets nothing through. For verdicts and lassos."""
 
 
-_INTERVALS = ("id_confidence", "minority_score", "nearest_cosine")
+_INTERVALS = ("id_confidence", "minority_score", "nearest_cosine", "harm")
 """Fields of `Filters` that are intervals."""
 
 _VALUE = {"VARCHAR": "{0} <> ''", "FLOAT": "isfinite({0})", "DOUBLE": "isfinite({0})"}

@@ -92,6 +92,7 @@ def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
         _examples(found, "The outliers nearest to ID", Filters(), descending=True),
         _examples(found, "The outliers farthest away", Filters()),
         *_minority(found),
+        *_harm(found),
         Section("Types", "What CLIP names in the outliers, before and after the band.", figure=figures.ood_types(found.types(*band))),
         *_by_source(found, band),
         Section(
@@ -117,6 +118,18 @@ def _minority(found: Finished) -> list[Section]:
     return [
         Section("Minority score", "Stronger guidance should move the mean upward.", figure=figures.minority_scores(found.outliers.table()))
     ]
+
+
+def _harm(found: Finished) -> list[Section]:
+    """None where it could not be estimated."""
+    told = found.harm_told
+    if told is None or not told.trusted:
+        return []
+    text = (
+        "By how much AUROC on held-out images would rise if the last layer were trained without an outlier; positive = harmful. The estimate "
+        f"foretells retrains of the last layer with a rank correlation of {told}."
+    )
+    return [Section("Harm", text, figure=figures.harm_by_confidence(found.outliers.table()))]
 
 
 def _by_source(found: Finished, band: tuple[float, float]) -> list[Section]:

@@ -11,7 +11,7 @@ from badood.core.errors import BadInput, one_line
 from badood.core.processes import lines
 from badood.detect.scorers import scorer
 from badood.evaluate.clip import zero_shot
-from badood.filter import Mask, Preview, Selection, select
+from badood.filter import Selection
 from badood.jobs import lesson
 from badood.pipeline.artefacts import Evaluated, Outliers, Trained, Typed
 from badood.pipeline.engines import Local
@@ -45,20 +45,16 @@ def ping() -> str:
 
 def preview(run: str, filter: dict[str, Any]) -> dict[str, Any]:
     """FPR95, AUROC and AUPR on validation data of a head-only retrain on what a filter keeps; kept, lo, hi, overlap."""
-    chosen, head_metrics = _selected(*_opened(run), Filter(**filter))
-    figures = head_metrics(chosen.kept)
+    _, found = _opened(run)
+    chosen = _selected(found, Filter(**filter))
+    figures = found.previews.head_metrics(chosen.kept)
     return {**figures, "kept": int(chosen.kept.sum()), "lo": chosen.lo, "hi": chosen.hi, "overlap": chosen.overlap}
 
 
-def _selected(run: Run, found: Results, asked: Filter) -> tuple[Selection, Preview]:
-    """What a filter keeps, and what previews what is kept."""
-    compute = Context(run.cfg.compute).compute
-
-    def head_metrics(kept: Mask) -> dict[str, float]:
-        return found.previews.head_metrics(kept, compute)
-
-    table = filter_table(found.outliers, found.described, found.confidence)
-    return select(table, asked, found.confidence.validation, preview=head_metrics), head_metrics
+def _selected(found: Results, asked: Filter) -> Selection:
+    """What a filter keeps."""
+    table = filter_table(found.outliers, found.described, found.confidence, found.harm)
+    return found.previews.select(table, asked, found.confidence.validation)
 
 
 def suggest(run: str, sources: Sequence[str] = ()) -> dict[str, Any]:
@@ -69,7 +65,7 @@ def suggest(run: str, sources: Sequence[str] = ()) -> dict[str, Any]:
     """
     opened, found = _opened(run)
     asked = opened.cfg.filter.model_copy(update={"strategy": "auto"} | ({"sources": list(sources)} if sources else {}))
-    chosen, _ = _selected(opened, found, asked)
+    chosen = _selected(found, asked)
     return {"lo": chosen.lo, "hi": chosen.hi, "kept": int(chosen.kept.sum()), "reason": chosen.reason}
 
 

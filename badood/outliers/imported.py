@@ -34,7 +34,9 @@ _AT_ONCE = 32
 
 _NONE = np.empty((0, 0, 3), dtype=np.uint8)
 
-_OTHERS = frozenset({"outlier_id", "source", "image", "energy", "log_odds", "raw_score", "id_confidence", "ood_type", "kept"})
+_OTHERS = frozenset(
+    {"outlier_id", "source", "image", "energy", "log_odds", "raw_score", "id_confidence", "ood_type", "harm", "gradient_anomaly", "kept"}
+)
 """Columns of which a run makes its own: those of the source get a prefix."""
 
 

@@ -83,4 +83,5 @@ def filter_name(chosen: Filter) -> str:
         paper = {limits: of for of, limits in PAPER_BANDS.items()} if name == "band" else {}
         name = paper.get((chosen.lo, chosen.hi), f"{name} {chosen.lo:g}-{chosen.hi:g}")
     name += f" of {', '.join(chosen.sources)}" if chosen.sources else ""
+    name += "" if chosen.max_harm is None else f", harm <= {chosen.max_harm:g}"
     return name if chosen.ids is None else f"{name}, {len(chosen.ids):,} selected ({digest(sorted(chosen.ids))[:6]})"

@@ -2,7 +2,7 @@
 
 from badood.core.errors import BadInput
 from badood.detect.scorers import named
-from badood.pipeline.artefacts import Confidence, Described, Evaluated, Features, Ranked, Rebuilt, Trained
+from badood.pipeline.artefacts import Confidence, Described, Evaluated, Features, Harm, Ranked, Rebuilt, Trained
 from badood.pipeline.filter_rows import FilterRow, chosen
 from badood.pipeline.judge import Judge
 from badood.pipeline.preview import Previews
@@ -24,7 +24,7 @@ def recorded(run: Run) -> Results:
     """
     record = run.record
     results = record["results"]
-    lacking = [name for name in ("train", "sources", "detector", "ranked", "calibration", "features") if name not in results]
+    lacking = [name for name in ("train", "sources", "detector", "ranked", "calibration", "features", "harm") if name not in results]
     if lacking:
         raise BadInput(f"run {run.id} has no {lacking[0]} yet (state: {record['state']}); finish it by the command that began it.")
     sets = recorded_sets(run.folder, results)
@@ -36,6 +36,7 @@ def recorded(run: Run) -> Results:
         Trained(run.folder / results["start"]) if "start" in results else None,
         settled(run.cfg.calibrate, Ranked(run.folder / results["ranked"])),
         Confidence(run.folder / results["calibration"]),
+        Harm(run.folder / results["harm"]),
         Previews(Features(run.folder / results["features"]), Trained(run.folder / results["detector"]), run.cfg.detector),
     )
 

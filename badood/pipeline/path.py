@@ -32,6 +32,7 @@ from badood.pipeline.stages.encode import encode
 from badood.pipeline.stages.evaluate import evaluate
 from badood.pipeline.stages.features import features
 from badood.pipeline.stages.given import GivenWeights, given
+from badood.pipeline.stages.harm import harm
 from badood.pipeline.stages.outliers import outliers as outliers_of
 from badood.pipeline.stages.rank import candidates, rank, settled
 from badood.pipeline.stages.rebuild import rebuild
@@ -88,19 +89,22 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     confidence = do(calibrate, scoring, fit, first, sets.train, outliers, sets.validation, sets.auxiliary)
     typed = do(types, cfg.clip.model_copy(update={"weights": None}), outliers, sets.validation, Models(cfg).only("clip"))
     seen = do(features, first, sets.train, outliers, sets.validation, sets.auxiliary)
-    whole = do(table, outliers, described, confidence, typed)
+    previews = Previews(seen, first, cfg.detector)
+    harmful = do(harm, cfg.evaluate.harm_subsets, previews)
+    whole = do(table, outliers, described, confidence, typed, harmful)
     named = {
         "detector": first,
         "ranked": ranked,
         "calibration": confidence,
         "types": typed,
         "features": seen,
+        "harm": harmful,
         "outliers": whole,
         "rebuilt": rebuilt,
         "start": start,
     }
     into.note_results(**{name: each.folder for name, each in named.items() if each is not None})
-    return Results(sets, outliers, described, rebuilt, start, scoring, confidence, Previews(seen, first, cfg.detector))
+    return Results(sets, outliers, described, rebuilt, start, scoring, confidence, harmful, previews)
 
 
 def retrain(finished: Run, chosen: Filter, name: str | None = None, engine: MakeEngine = Processes) -> FilterRow:
@@ -135,7 +139,7 @@ def retrain_all(do: Engine, into: Run, found: Results, filters: Mapping[str, Fil
     empty: dict[str, str] = {}
     for name, chosen in filters.items():
         try:
-            kept[name] = do(select, chosen, found.outliers, found.described, found.confidence, found.previews)
+            kept[name] = do(select, chosen, found.outliers, found.described, found.confidence, found.harm, found.previews)
         except EmptySelection as error:
             empty[name] = str(error)
     brief = total_steps(len(sets.train), cfg.detector) < FEW_STEPS

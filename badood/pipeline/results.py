@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from badood.config import Calibrate
-from badood.pipeline.artefacts import Confidence, Described, Outliers, Rebuilt, Trained
+from badood.pipeline.artefacts import Confidence, Described, Harm, Outliers, Rebuilt, Trained
 from badood.pipeline.preview import Previews
 from badood.pipeline.sets import Sets
 
@@ -16,7 +16,7 @@ class Results:
         sets: ID and OOD images. outliers: of all sources. described: none without an encoder. rebuilt: none where the detector sees none.
         start: the detector of given weights; none from scratch.
         scoring: what is calibrated and how, with nothing left to choose.
-        confidence: of the first detector. previews: of further ones.
+        confidence, harm: under the first detector. previews: of further ones.
     """
 
     sets: Sets
@@ -26,4 +26,5 @@ class Results:
     start: Trained | None
     scoring: Calibrate
     confidence: Confidence
+    harm: Harm
     previews: Previews

@@ -21,7 +21,7 @@ from badood.pipeline.run import Run, as_json
 
 __all__ = ["Run", "as_json", "check_name", "delete_run", "list_runs", "new_id", "open_run", "start_run"]
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of `run.json`; raised when an older one cannot be read any more. A stage whose meaning changes raises its own version instead."""
 
 _NAMED = 10

@@ -103,7 +103,7 @@ def _clip(models: Models, data: ImageSet) -> Task:
 
 OF_RUNS = {
     *("mode", "expected_accuracy", "mirrored", "tuned_epochs", "tuned_lr", "beta", "outlier_share", "rebuilt_share", "phi", "phi_hidden"),
-    "head_steps",
+    "head_damping",
 }
 """Settings of detectors that play no part in training the classifier they start from."""
 

@@ -55,7 +55,7 @@ def test_counts_follow_the_band(small_run: Finished) -> None:
     for lo, hi in ((0.0, 1.0), (0.0, 0.2)):
         test.slider[0].set_value((lo, hi)).run()
         assert metrics(test)["Kept"] == f"{small_run.outliers.count(Filters(id_confidence=(lo, hi))):,}"
-        assert metrics(test)["Overlap with ID"] == f"{100 * small_run.overlap(lo, hi):.0f} %"
+        assert metrics(test)["Overlap with ID"] == f"{100 * small_run.overlap(Filters(id_confidence=(lo, hi))):.0f} %"
     assert test.query_params["hi"] == "0.2"
 
 
@@ -217,3 +217,15 @@ def test_learn_moves_the_one_band(small_run: Finished) -> None:
     middle = round((slider.min + slider.max) / 2, 3)
     slider.set_value((slider.min, middle)).run()
     assert float(test.query_params["hi"]) == pytest.approx(middle, abs=0.001)
+
+
+def test_a_band_can_leave_out_harmful_outliers(small_run: Finished) -> None:
+    test = shown("band")
+    test.slider[0].set_value((0.0, 1.0)).run()
+    harm, scale = small_run.outliers.values("harm"), small_run.harm_scale
+    assert metrics(test)["Kept"] == f"{len(harm):,}"
+    assert "rank correlation" in texts(test)
+    most = round(0.0, scale.digits)
+    test.slider(key="most harm").set_value(most).run()
+    assert metrics(test)["Kept"] == f"{(harm <= most).sum():,}"
+    assert metrics(test)["Mean harm"] == f"{harm[harm <= most].mean():+.2g}"

@@ -35,7 +35,6 @@ def tiny_settings(folder: Path) -> Config:
             "detector.epochs=12",
             "detector.beta=1",
             "detector.batch_size=16",
-            "detector.head_steps=5",
             "detector.backbone_params={channels: [8, 8, 8, 8], stem_width: 8}",
             "evaluate.filters=[all, minority]",
             "evaluate.scorers=[msp, {name: knn, k: 3}]",

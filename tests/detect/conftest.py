@@ -49,7 +49,7 @@ def stripes() -> Stripes:
 def cfg() -> config.Detector:
     return config.Detector(
         backbone="resnet10t", backbone_params={"channels": [8, 8, 16, 16], "stem_width": 8}, image_size=16,
-        epochs=12, batch_size=32, optimizer="sgd", lr=0.05, weight_decay=5e-4, head_steps=30,
+        epochs=12, batch_size=32, optimizer="sgd", lr=0.05, weight_decay=5e-4,
     )  # fmt: skip
 
 

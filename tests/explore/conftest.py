@@ -44,6 +44,7 @@ def make_outliers(path: Path, n: int, seed: int = 0) -> Path:
         "s": [125] * n,
         "seed": [0] * n,
         "minority_score": rng.random(n) + np.array(SCALES)[ids % len(SCALES)] * 10,
+        "harm": 10 * confidence - 5,
         "energy": -np.log(confidence + 1e-3),
         "log_odds": -np.log(confidence + 1e-3),
         "raw_score": 1 - confidence,
@@ -69,7 +70,7 @@ def found(tmp_path: Path) -> Finished:
     rng = np.random.default_rng(1)
     run = start_run(load_config("miniworld"))
     stages = {"encoded": "encode/0", "described": "describe/0", "outliers": "table/0", "calibration": "calibrate/0", "types": "types/0"}
-    stages |= {"train": "images/0", "split": "split/0", "ranked": "rank/0"}
+    stages |= {"train": "images/0", "split": "split/0", "ranked": "rank/0", "harm": "harm/0"}
     further = {"evaluate": "evaluate/0", "all": "select/all", "band": "select/band", "source": "outliers/0"}
     folders = {name: run.folder / path for name, path in (stages | further).items()}
     for folder in folders.values():
@@ -85,6 +86,8 @@ def found(tmp_path: Path) -> Finished:
     reference["id_confidence"] = np.r_[np.linspace(0, 1, 101), np.full(50, 0.1)]
     reference.to_parquet(folders["calibration"] / "reference.parquet")
     write_json(folders["ranked"] / "ranked.json", [{"entry": "energy", "name": "energy", "fpr95": 0.5, "auroc": 0.9, "aupr": 0.9}])
+    pd.DataFrame({"harm": np.zeros(240), "gradient_anomaly": np.zeros(240)}).to_parquet(folders["harm"] / "outliers.parquet")
+    write_json(folders["harm"] / "agreement.json", {"spearman": 0.8, "lo": 0.6, "hi": 0.9, "count": 24})
     write_json(folders["types"] / "tau.json", {"tau": 0.25, "vocabulary": list(CLASSES)})
     scores = pd.DataFrame(
         {"set": ["id"] * 20 + ["far"] * 30, "label": 0, "log_odds": rng.random(50), "id_confidence": np.r_[np.ones(20), np.zeros(30)]}

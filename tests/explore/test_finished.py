@@ -18,6 +18,7 @@ from badood.explore.figures.style import colours
 from badood.explore.finished import Finished, finished
 from badood.explore.queries import Filters, Outliers, origin
 from badood.explore.report import write_report
+from badood.pipeline.artefacts import Harm
 
 
 def test_tables_are_those_on_disk(found: Finished) -> None:
@@ -97,7 +98,7 @@ def test_a_band_in_quantiles_of_id_and_back(found: Finished) -> None:
 
 def test_overlap_is_the_share_above_the_id_quantile(found: Finished) -> None:
     kept = found.outliers.values("id_confidence", Filters(id_confidence=(0.0, 0.5)))
-    assert found.overlap(0.0, 0.5) == pytest.approx((kept > found.id_quantile).mean())
+    assert found.overlap(Filters(id_confidence=(0.0, 0.5))) == pytest.approx((kept > found.id_quantile).mean())
 
 
 def test_types_follow_tau(found: Finished) -> None:
@@ -226,3 +227,25 @@ def test_groups_of_scores_are_told_apart_by_colour(found: Finished) -> None:
     for groups in (found.log_odds(), found.confidence_groups()):
         tints = colours(list(groups))
         assert len(set(tints.values())) == len(groups) >= 2
+
+
+def test_harm_has_a_scale_a_plot_and_says_what_it_is_worth(found: Finished, tmp_path: Path) -> None:
+    harm = found.outliers.values("harm")
+    assert (found.harm_scale.lo, found.harm_scale.hi) == pytest.approx((harm.min(), harm.max()), abs=found.harm_scale.step)
+    assert str(found.harm_told) == "0.80 (0.60 to 0.90, n = 24)"
+    dots, means = notebook.show_harm(found).data
+    assert len(dots.x) == 240
+    # the harm of these is 10 times their confidence less 5, so that the means lie on that line
+    np.testing.assert_allclose(means.y, 10 * np.array(means.x) - 5)
+    assert "0.80 (0.60 to 0.90, n = 24)" in write_report(found, tmp_path / "report.html").read_text()
+
+
+def test_harm_that_foretells_nothing_is_not_shown(found: Finished, tmp_path: Path) -> None:
+    folder = found.run.folder / "harm" / "0"
+    write_json(folder / "agreement.json", {"spearman": 0.1, "lo": -0.3, "hi": 0.5, "count": 24})
+    assert Harm(folder).table().column_names == ["gradient_anomaly"]
+    assert "Harm" not in write_report(found, tmp_path / "report.html").read_text()
+    table = found.run.folder / "table" / "0" / "outliers.parquet"
+    pq.write_table(pq.read_table(table).drop_columns(["harm"]), table)
+    with pytest.raises(BadInput, match="could not be estimated"):
+        notebook.show_harm(finished(found.run.folder))

@@ -20,9 +20,11 @@ from badood.core.errors import BadInput, EmptySelection
 from badood.core.training import total_steps
 from badood.data.miniworld.classes import FOREIGN_CLASSES, ID_CLASSES
 from badood.explore.finished import Finished
+from badood.pipeline.filter_rows import filter_name
 from badood.pipeline.opened import recorded
 from badood.pipeline.path import FEW_STEPS, advice, asked, retrain, run, synthesise
 from badood.pipeline.runs import open_run, start_run
+from badood.pipeline.stages.select import filter_table
 from tests.conftest import CHECKOUT, SMALL_RUN, SMALL_SETTINGS
 from tests.pipeline.tiny import figures, photos, results
 
@@ -202,3 +204,28 @@ def test_a_killed_run_continues_and_ends_with_the_same_tables(small_store: Path,
     assert last.wait(timeout=1800) == 0
     assert figures(read_json(killed / "run.json")) == figures(read_json(small_store / SMALL_RUN / "run.json"))
     assert home() != tmp_path
+
+
+def test_harm_is_told_of_every_outlier_and_filters_go_by_it(small_run: Finished) -> None:
+    run = small_run.run
+    told = small_run.harm_told
+    assert told is not None
+    assert told.trusted
+    harm = small_run.outliers.values("harm")
+    assert np.isfinite(harm).all()
+    assert harm.sum() == pytest.approx(0, abs=1e-6 * np.abs(harm).sum())
+    found = recorded(run)
+    table = filter_table(found.outliers, found.described, found.confidence, found.harm)
+    least = found.previews.select(table, Filter(strategy="least-harm", count=30), found.confidence.validation)
+    assert harm[least.kept].max() <= harm[~least.kept].min()
+    # the head retrained without the harmful ones ranks held-out images better than without as many harmless ones
+    order = np.argsort(harm)
+    without = {
+        name: np.isin(np.arange(len(harm)), rows, invert=True) for name, rows in {"harmful": order[-30:], "harmless": order[:30]}.items()
+    }
+    auroc = {name: found.previews.head_metrics(kept)["auroc"] for name, kept in without.items()}
+    assert auroc["harmful"] > auroc["harmless"]
+    assert found.previews.select(table, Filter(strategy="dos", count=12), found.confidence.validation).kept.sum() == 12
+    mild = found.previews.select(table, Filter(strategy="all", max_harm=0.0), found.confidence.validation)
+    np.testing.assert_array_equal(mild.kept, harm <= 0)
+    assert filter_name(Filter(strategy="all", max_harm=0.0)) == "all, harm <= 0"

@@ -58,7 +58,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     with served(home()) as (url, _), chromium() as browser:
         page = browser.new_page(color_scheme="dark" if given.dark else "light")
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(600_000)  # the heatmaps of a large run wait for every scorer
         for name, address in PAGES.items():
             path = given.folder / f"{name}{'-dark' if given.dark else ''}.png"
             shoot(page, f"{url}/{address}?run={run.id}", path)

@@ -6,6 +6,7 @@ from badood.explore.figures.confidence_histogram import confidence_histogram, wi
 from badood.explore.figures.contact_sheet import contact_sheet
 from badood.explore.figures.embedding_map import embedding_map
 from badood.explore.figures.filter_table import filter_table
+from badood.explore.figures.harm_by_confidence import harm_by_confidence
 from badood.explore.figures.minority_scores import minority_scores
 from badood.explore.figures.ood_types import ood_types
 from badood.explore.figures.reliability import reliability
@@ -20,6 +21,7 @@ __all__ = [
     "contact_sheet",
     "embedding_map",
     "filter_table",
+    "harm_by_confidence",
     "minority_scores",
     "ood_types",
     "reliability",

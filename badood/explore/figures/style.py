@@ -30,11 +30,19 @@ LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.2, "xanchor": "lef
 """For figures with many or long names, which would run into the title."""
 
 
-def mark_text(confidence: float | None) -> str:
-    """An id_confidence for the corner of an image: two decimals, three where two would say 0.00 of nearly all; none where it is not known."""
-    if confidence is None or confidence != confidence:
+def mark_text(value: float | None, *, signed: bool = False) -> str:
+    """An id_confidence, or a harm, for the corner of an image; empty where it is not known.
+
+    Of a confidence two decimals, three where two would say 0.00 of nearly all.
+
+    Args:
+        signed: it is a harm, which has a sign.
+    """
+    if value is None or value != value:
         return ""
-    return f"{confidence:.2f}" if confidence >= 0.095 else f"{confidence:.3f}"
+    if signed:
+        return f"{value:+.2g}" if abs(value) < 10 else f"{value:+.0f}"
+    return f"{value:.2f}" if value >= 0.095 else f"{value:.3f}"
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:

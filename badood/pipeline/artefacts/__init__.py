@@ -1,7 +1,7 @@
 """What stages hand on: small frozen classes over finished folders. Nobody else reads these folders by file name."""
 
 from badood.pipeline.artefacts.base import Artefact
-from badood.pipeline.artefacts.detectors import AUTO, OURS, Confidence, Evaluated, Features, Kept, Ranked, Sweep, Trained
+from badood.pipeline.artefacts.detectors import AUTO, OURS, Confidence, Evaluated, Features, Harm, Kept, Ranked, Sweep, Trained
 from badood.pipeline.artefacts.images import Encoded, Images, Rebuilt
 from badood.pipeline.artefacts.outliers import Described, Made, Outliers, Table, Typed, joined
 
@@ -14,6 +14,7 @@ __all__ = [
     "Encoded",
     "Evaluated",
     "Features",
+    "Harm",
     "Images",
     "Kept",
     "Made",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from badood.calibrate import Calibrator, from_dict
 from badood.core.artefacts import read_json
+from badood.evaluate.agreement import Agreement
 from badood.filter import Selection
 from badood.pipeline.artefacts.base import Artefact
 
@@ -103,6 +104,21 @@ class Features(Artefact):
     def array(self, name: str) -> NDArray[Any]:
         """Memory-mapped (N, D) float16 of "train", "outliers", "validation" or "auxiliary"; (N,) "labels" of "train"."""
         return np.load(self.folder / f"{name}.npy", mmap_mode="r")
+
+
+@dataclass(frozen=True)
+class Harm(Artefact):
+    """How much each outlier harms the first detector."""
+
+    def table(self) -> pa.Table:
+        """M rows: gradient_anomaly and, where it foretells retrains of the head, harm (millionths of AUROC, positive = harmful)."""
+        table = pq.read_table(self.folder / "outliers.parquet")
+        return table if self.agreement.trusted else table.drop_columns(["harm"])
+
+    @property
+    def agreement(self) -> Agreement:
+        """Of foretold and real held-out losses over random halves of the outliers (LDS)."""
+        return Agreement(**read_json(self.folder / "agreement.json"))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from badood.core.artefacts import digest, read_json
 from badood.core.rows import Rows
 from badood.pipeline.artefacts.base import Artefact
-from badood.pipeline.artefacts.detectors import Confidence
+from badood.pipeline.artefacts.detectors import Confidence, Harm
 
 NO_COLUMN = "none"
 """Stands for the columns of a source that has none, so that its rows are counted."""
@@ -136,7 +136,7 @@ class Table(Artefact):
         return self.folder / "outliers.parquet"
 
 
-def joined(outliers: Outliers, *known: Described | Confidence | Typed | None) -> pa.Table:
+def joined(outliers: Outliers, *known: Described | Confidence | Typed | Harm | None) -> pa.Table:
     """M rows of all columns but the image; a later part's column takes the place of an earlier one of its name."""
     columns = outliers.table()
     for part in known:

@@ -7,19 +7,19 @@ import pandas as pd
 
 from badood import config
 from badood.core.artefacts import digest, write_json
-from badood.filter import select as selected
-from badood.pipeline.artefacts import Confidence, Described, Kept, Outliers
+from badood.pipeline.artefacts import Confidence, Described, Harm, Kept, Outliers
 from badood.pipeline.preview import Previews
 from badood.pipeline.stage import Context, stage
 
 
-@stage("select", version=1, result=Kept)
+@stage("select", version=2, result=Kept)
 def select(
     out: Path,
     cfg: config.Filter,
     outliers: Outliers,
     described: Described | None,
     confidence: Confidence,
+    harm: Harm,
     previews: Previews,
     ctx: Context,
 ) -> None:
@@ -28,12 +28,7 @@ def select(
     Raises:
         EmptySelection: the filter keeps nothing.
     """
-    chosen = selected(
-        filter_table(outliers, described, confidence),
-        cfg,
-        confidence.validation,
-        preview=lambda kept: previews.head_metrics(kept, ctx.compute),
-    )
+    chosen = previews.select(filter_table(outliers, described, confidence, harm), cfg, confidence.validation)
     keep(out, chosen.kept, lo=chosen.lo, hi=chosen.hi, overlap=chosen.overlap, reason=chosen.reason, warning=chosen.warning)
 
 
@@ -49,8 +44,9 @@ def keep(out: Path, mask: np.ndarray, **told: object) -> None:
     write_json(out / "selection.json", {"content": digest(np.packbits(mask).tobytes().hex(), len(mask)), "kept": int(mask.sum()), **told})
 
 
-def filter_table(outliers: Outliers, described: Described | None, confidence: Confidence) -> pd.DataFrame:
-    """M rows of what filters choose by: outlier_id, source, id_confidence, and minority_score where it is known."""
+def filter_table(outliers: Outliers, described: Described | None, confidence: Confidence, harm: Harm) -> pd.DataFrame:
+    """M rows of what filters choose by: outlier_id, source, id_confidence, and minority_score, harm and gradient_anomaly where they are known."""
     table = pd.DataFrame({"outlier_id": np.arange(len(outliers)), "source": outliers.sources, "id_confidence": confidence.outliers})
+    table = table.join(harm.table().to_pandas())
     score = outliers.column("minority_score") if described is None else described.table()["minority_score"].to_numpy()
     return table if score is None else table.assign(minority_score=score)

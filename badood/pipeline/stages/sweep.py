@@ -24,7 +24,7 @@ def sweep(out: Path, quantiles: bool, span: list[float], confidence: Confidence,
         nonlocal done
         ctx.progress.update("sweep", done, _LIMITS * (_LIMITS - 1) // 2)
         done += 1
-        return previews.head_metrics(kept, ctx.compute)
+        return previews.head_metrics(kept)
 
     outliers = pd.DataFrame({"id_confidence": confidence.outliers})
     table = sweep_bands(outliers, confidence.validation, counted, steps=_LIMITS, span=(span[0], span[1]), quantiles=quantiles)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from badood.core.rows import Rows
 from badood.data.images import png
-from badood.pipeline.artefacts import Confidence, Described, Outliers, Table, Typed, joined
+from badood.pipeline.artefacts import Confidence, Described, Harm, Outliers, Table, Typed, joined
 from badood.pipeline.stage import Context, stage
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -20,10 +20,12 @@ _BATCH = 128
 """Rows a row group: reading one thumbnail reads its whole group's images."""
 
 
-@stage("table", version=1, result=Table, shared=False)
-def table(out: Path, outliers: Outliers, described: Described | None, confidence: Confidence, typed: Typed, ctx: Context) -> None:
+@stage("table", version=2, result=Table, shared=False)
+def table(
+    out: Path, outliers: Outliers, described: Described | None, confidence: Confidence, typed: Typed, harm: Harm | None, ctx: Context
+) -> None:
     """`outliers.parquet`: a row an outlier, with the image."""
-    write_outliers(out / "outliers.parquet", joined(outliers, described, confidence, typed), outliers.pixels)
+    write_outliers(out / "outliers.parquet", joined(outliers, described, confidence, typed, harm), outliers.pixels)
 
 
 def write_outliers(path: Path, plain: pa.Table, images: Rows | NDArray[np.uint8]) -> None:

@@ -35,6 +35,9 @@ MADE = {
     "confidence_histogram": lambda: figures.confidence_histogram({"outliers": RNG.random(100)}, (0.3, 0.5), id_quantile=0.4),
     "embedding_map": lambda: figures.embedding_map(POINTS),
     "filter_table": lambda: figures.filter_table(FILTERS),
+    "harm_by_confidence": lambda: figures.harm_by_confidence(
+        pd.DataFrame({"outlier_id": range(40), "id_confidence": RNG.random(40), "harm": RNG.normal(size=40)})
+    ),
     "minority_scores": lambda: figures.minority_scores(
         pd.DataFrame({"guidance_scale": [0.025, 0.05] * 20, "minority_score": RNG.random(40)})
     ),
