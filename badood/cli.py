@@ -464,20 +464,20 @@ def experiment(
     data: DataFolder = None,
     dataset: DataSet = None,
     settings: Set = None,
-    seeds: Annotated[int, typer.Option(min=2, max=100, help="Detector seeds; mean and standard deviation are over these.")] = 5,
+    seeds: Annotated[int, typer.Option(min=2, max=100, help="Detector seeds, by which all rows are paired.")] = 10,
     label: Annotated[str, typer.Option(help="Name of a variant made with --set, added to the names of the files.")] = "",
     json: Json = False,
 ) -> None:
-    """The filter experiment (paper Table 2) over several seeds; writes results/filters-PRESET-LABEL.json and .md."""
+    """Do outliers help, and does it matter which (paper Table 2)? Paired over seeds; writes results/filters-PRESET-LABEL.json, .md and .svg."""
     from badood.benchmark.filter_experiment import run_experiment, write
 
     cfg, progress = load_config(preset, settings or [], data, dataset), _terminal()
     try:
-        table = run_experiment(cfg, seeds, progress)
+        rows, facts = run_experiment(cfg, seeds, progress)
     finally:
         progress.close()
-    written = write(cfg, table, label)
-    print(as_json(table.to_dict("records")) if json else written.read_text())
+    written = write(cfg, rows, facts, label)
+    print(as_json({"rows": rows.to_dict("records"), "facts": facts.to_dict("records")}) if json else written.read_text())
 
 
 @app.command("check-assets")

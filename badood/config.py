@@ -77,6 +77,11 @@ class Data(Settings):
         description="Semantic OOD for calibration and band choice; disjoint from every test set. Paper: ImageNet-OOD."
     )
     ood: list[NamedSource] = Field(description="OOD test sets; they only report.")
+    real: NamedSource | None = Field(
+        None,
+        description="Real images of other classes, which an experiment trains on in place of outliers: as good as outliers get. Disjoint from the "
+        "auxiliary and the test images.",
+    )
     grid: NamedSource | None = Field(None, description="8 semantic x 8 covariate shift levels for the heatmaps (SynIS layout).")
 
 
@@ -274,7 +279,7 @@ class Detector(Training):
     phi: Literal["monotone", "mlp"] = Field("monotone", description="phi of eq. 4: increasing by construction, or the paper's plain MLP.")
     phi_hidden: Count = Field(32, description="Hidden units of phi.")
     head_damping: float = Field(
-        0.01,
+        0.1,
         gt=0,
         le=100,
         description="Of a head-mode retrain, and of the Hessian of harm: how strongly the head is held near that of the first detector.",

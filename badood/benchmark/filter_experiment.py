@@ -1,44 +1,64 @@
-"""The filter experiment: does it pay to keep mid-confidence outliers only? Paper Table 2, over several seeds.
+"""The filter experiment: do outliers help a detector, and does it matter which? Paper Table 2, over several seeds; DESIGN item 10 and "Harm".
 
 `python -m badood experiment --preset P` measures it and writes results/filters-P.json and .md.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
-from badood.config import Config
+from badood.config import Config, Filter
 from badood.core.artefacts import atomic_file, write_json
+from badood.core.errors import EmptySelection
 from badood.core.places import results
 from badood.core.progress import Progress
+from badood.evaluate.metrics import FPR95_OPENOOD, METRICS
+from badood.evaluate.ood_types import TYPES
+from badood.evaluate.paired import Interval, mean_of
+from badood.pipeline.artefacts import Typed
 from badood.pipeline.engines import Processes
-from badood.pipeline.filter_rows import ROW_METRICS
-from badood.pipeline.path import asked, find, retrain_all
+from badood.pipeline.path import find, retrain_all, train_each
 from badood.pipeline.preflight import preflight
+from badood.pipeline.results import Results
 from badood.pipeline.runs import Run, start_run
-from badood.pipeline.sets import read_images
-from badood.pipeline.stage import Context
+from badood.pipeline.sets import read_images, read_real
+from badood.pipeline.stage import Context, Engine
+from badood.pipeline.stages.select import everything, filter_table
 
+FIGURES = (*METRICS, FPR95_OPENOOD, "id_accuracy")
+BANDS = ("high", "mid", "low", "q-mid")
+STRATEGIES = ("random", *BANDS, "auto", "least-harm", "dos", "outlier-gradient")
+"""Compared at equal numbers of outliers."""
+LEAST = 0.05
+"""A band that keeps a smaller share of the outliers does not decide the number at which all are compared."""
+REMOVED = 0.2
+"""Share of the outliers that the removal rows leave out."""
+FOIL = {"random": ("none", "real", *STRATEGIES[1:]), "20 % less, random": ("20 % less, harm", "20 % less, confidence")}
+"""By row, the rows that are held against it."""
 QUANTILES = [0.05, 0.5, 0.95]
 
 
-def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) -> pd.DataFrame:
-    """Every filter of `cfg.evaluate.filters` with every seed.
+def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every way to choose outliers, with every seed.
 
-    The outliers are the same for all seeds; what changes is the detector's seed (initial weights, order, augmentation), hence
-    the calibration and what each band keeps, and the draw of the random filter.
+    The outliers are the same for all seeds; what changes is the detector's seed (initial weights, order, augmentation), hence the calibration
+    and what each band keeps, and what is drawn at random. All rows of a seed share it, so that differences are paired.
 
     Returns:
-        A row a seed and filter: seed, filter, kept, overlap, fpr95, auroc, aupr, id_accuracy (fractions). Filters that keep
-        nothing have kept = 0 and no figures. Beside them, the same for all rows of a seed: id_confidence of the outliers and of ID
-        validation at `QUANTILES`.
+        Rows: seed, row, kept, overlap, and `FIGURES` on test data as fractions; not numbers where a filter keeps nothing. "none" is trained on ID
+        images alone, "real" on real images of other classes.
+        Facts: a row a seed: count (outliers of the rows at equal numbers), id_confidence of outliers and of ID validation at `QUANTILES`, harm's
+        rank correlation with id_confidence and with retrains (LDS), and the share of each CLIP type that the mid band removes.
     """
     cfg = cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})  # the table is of our score alone
     preflight(cfg)
     base = start_run(cfg, progress=progress)
     rows: list[dict[str, Any]] = []
+    facts: list[dict[str, Any]] = []
     with base.at_work():
         for seed in range(seeds):
             seeds_of = {"detector": cfg.detector, "filter": cfg.filter}
@@ -46,57 +66,171 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) ->
             run = Run(base.folder, seeded, base.progress)
             do = Processes(run, Context(seeded.compute, base.progress))
             found = find(do, run, read_images(do, seeded))
-            groups = {"outliers": pd.Series(found.confidence.outliers), "validation": pd.Series(found.confidence.validation)}
-            spread = {name: group.quantile(QUANTILES).tolist() for name, group in groups.items()}
-            for name, row in retrain_all(do, run, found, asked(seeded)).items():
-                figures = {key: getattr(row, key) for key in ("kept", "overlap", "lo", "hi", *ROW_METRICS)}
-                rows.append({"seed": seed, "filter": name, **figures, **spread})
-    return pd.DataFrame(rows)
+            count = equal_count(found)
+            facts.append({"seed": seed, "count": count, **_facts(run, found)})
+            rows += [
+                {"seed": seed, **row} for row in [*_ends(do, run, found, count), *_filtered(do, run, found, filters(found, count, seed))]
+            ]
+    return pd.DataFrame(rows), pd.DataFrame(facts)
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over the seeds (n - 1), a row a filter, in the table's order."""
-    grouped = table.groupby("filter", sort=False)[["kept", "overlap", *ROW_METRICS]]
-    return grouped.agg(["mean", "std"])
+def equal_count(found: Results) -> int:
+    """The number at which filters are compared: that of the smallest band that is no handful."""
+    confidence, validation = found.confidence.outliers, found.confidence.validation
+    table = pd.DataFrame({"id_confidence": confidence})
+    least = max(2, round(LEAST * len(confidence)))
+    sizes = []
+    for name in BANDS:
+        try:
+            sizes.append(int(found.previews.select(table, Filter(strategy=name), validation).kept.sum()))
+        except EmptySelection:
+            continue
+    return min([size for size in sizes if size >= least], default=least)
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The summary as the README shows it: percent, mean ± standard deviation over the seeds whose band keeps anything."""
-    lines = [
-        "| filter | seeds | kept | overlap with ID | FPR95 ↓ | AUROC ↑ | AUPR ↑ | ID accuracy ↑ |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+def filters(found: Results, count: int, seed: int) -> dict[str, Filter]:
+    """By row: all outliers, each strategy at an equal number, and a fifth removed in three ways."""
+    total = len(found.outliers)
+    less = total - round(REMOVED * total)
+    unsure = np.argsort(found.confidence.outliers, kind="stable")[:less]
+    return {
+        "all": Filter(strategy="all"),
+        **{name: Filter(strategy=name, count=count, seed=seed) for name in STRATEGIES},
+        "20 % less, random": Filter(strategy="random", count=less, seed=seed),
+        "20 % less, harm": Filter(strategy="least-harm", count=less),
+        "20 % less, confidence": Filter(strategy="all", ids=unsure.tolist()),
+    }
+
+
+def _filtered(do: Engine, run: Run, found: Results, chosen: Mapping[str, Filter]) -> list[dict[str, Any]]:
+    made = retrain_all(do, run, found, chosen)
+    return [{"row": name, **{key: getattr(row, key) for key in ("kept", "overlap", *FIGURES)}} for name, row in made.items()]
+
+
+def _ends(do: Engine, run: Run, found: Results, count: int) -> list[dict[str, Any]]:
+    """What there is without outliers, and with real images of other classes in their place."""
+    real = read_real(do, run.cfg, count)
+    choices = {"none": (None, None)} | ({} if real is None else {"real": (real, do(everything, real))})
+    made = train_each(do, run, found, list(choices.values()))
+    kept = {"none": 0, "real": 0 if real is None else len(real)}
+    return [
+        {"row": name, "kept": kept[name], **{key: evaluated.metrics[key] for key in FIGURES}}
+        for name, (_, evaluated) in zip(choices, made, strict=True)
     ]
-    used = table[table["kept"] > 0].groupby("filter").size()
-    for name, row in summarise(table).iterrows():
-        figures = [_figure(row[key]["mean"], row[key]["std"]) for key in ("overlap", *ROW_METRICS)]
-        lines.append(f"| {name} | {used.get(name, 0)} | {row['kept']['mean']:,.0f} | " + " | ".join(figures) + " |")
+
+
+def _facts(run: Run, found: Results) -> dict[str, Any]:
+    table = filter_table(found.outliers, found.described, found.confidence, found.harm)
+    groups = {"outliers": pd.Series(found.confidence.outliers), "validation": pd.Series(found.confidence.validation)}
+    told: dict[str, Any] = {name: group.quantile(QUANTILES).tolist() for name, group in groups.items()}
+    told["lds"] = found.harm.agreement.spearman
+    told["harm_confidence"] = float(spearmanr(table["harm"], table["id_confidence"]).statistic) if "harm" in table else np.nan
+    kinds = Typed(run.folder / run.record["results"]["types"]).table()["ood_type"].to_pandas()
+    outside = ~table["id_confidence"].between(run.cfg.filter.lo, run.cfg.filter.hi)
+    return told | {f"removed {kind}": float(outside[kinds == kind].mean()) for kind in TYPES}
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row a way to choose outliers: row, seeds, kept, overlap, an `Interval` for each of `FIGURES`, and for fpr95 and auroc the paired difference
+    from the row that it is held against, as `less fpr95` and `less auroc`."""
+    values = {str(name): part.set_index("seed") for name, part in rows.groupby("row", sort=False)}
+    foils = {name: foil for foil, names in FOIL.items() for name in names}
+    made = []
+    for name, part in values.items():
+        foil = values.get(foils.get(name, ""))
+        told: dict[str, Any] = {"row": name, "seeds": int(part["auroc"].notna().sum())}
+        told |= {"kept": part["kept"].mean(), "overlap": part["overlap"].mean()}
+        told |= {key: mean_of(part[key]) for key in FIGURES}
+        told |= {f"less {key}": None if foil is None else mean_of(part[key] - foil[key]) for key in ("fpr95", "auroc")}
+        made.append(told)
+    return pd.DataFrame(made)
+
+
+def markdown(rows: pd.DataFrame, facts: pd.DataFrame) -> str:
+    """The summary as a page: percent, means and paired differences with 95 % intervals."""
+    lines = [
+        "| outliers | seeds | kept | overlap with ID | FPR95 ↓ | against random | AUROC ↑ | against random | FPR95 of OpenOOD ↓ | ID accuracy ↑ |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in summary(rows).to_dict("records"):
+        cells = [row["row"], str(row["seeds"]), f"{row['kept']:,.0f}", _percent(row["overlap"])]
+        cells += [_percent(row["fpr95"].mean), _difference(row["less fpr95"], better=-1)]
+        cells += [_percent(row["auroc"].mean), _difference(row["less auroc"], better=1)]
+        cells += [_percent(row[FPR95_OPENOOD].mean), _percent(row["id_accuracy"].mean)]
+        lines.append("| " + " | ".join(cells) + " |")
     shares = " / ".join(f"{100 * share:g}" for share in QUANTILES)
-    spread = [f"{name} {_spread(table[column])}" for name, column in (("outliers", "outliers"), ("ID validation", "validation"))]
-    lines += ["", f"id_confidence before filtering at {shares} %, mean over the seeds: {', '.join(spread)}."]
+    spread = ", ".join(
+        f"{name} {' / '.join(f'{value:.3f}' for value in np.mean(facts[column].tolist(), axis=0))}"
+        for name, column in (("outliers", "outliers"), ("ID validation", "validation"))
+    )
+    lines += [
+        "",
+        "Differences are paired by seed, in points; the rows of a fifth less are held against a fifth less at random. In brackets the 95 % interval. "
+        "Of twenty comparisons of equals, one is expected to look like a difference.",
+        "",
+        f"- id_confidence before filtering at {shares} %, mean over the seeds: {spread}.",
+        f"- Rank correlation of harm and id_confidence: {_interval(mean_of(facts['harm_confidence']))}; "
+        f"of harm and retrains of the head (LDS): {_interval(mean_of(facts['lds']))}.",
+        "- Share that the mid band removes, by CLIP type: "
+        + ", ".join(f"{kind} {_interval(mean_of(facts[f'removed {kind}']), 100)} %" for kind in TYPES)
+        + ".",
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _spread(quantiles: "pd.Series[Any]") -> str:
-    return " / ".join(f"{value:.3f}" for value in np.mean(quantiles.tolist(), axis=0))
+def plot(rows: pd.DataFrame, path: Path, title: str) -> None:
+    """The paired differences in AUROC with their intervals, as a picture."""
+    from matplotlib.figure import Figure
+
+    shown = [row for row in summary(rows).to_dict("records") if row["less auroc"] is not None][::-1]
+    figure = Figure(figsize=(7, 0.8 + 0.3 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvline(0, color="#7c7f86", linewidth=1)
+    for place, row in enumerate(shown):
+        told = row["less auroc"]
+        colour = "#7c7f86" if not told.told_apart else "#0072B2" if told.mean > 0 else "#D55E00"
+        axes.errorbar(
+            100 * told.mean, place, xerr=[[100 * (told.mean - told.lo)], [100 * (told.hi - told.mean)]], fmt="o", color=colour, capsize=3
+        )
+    axes.set_yticks(range(len(shown)), [row["row"] for row in shown])
+    axes.set_xlabel("difference in AUROC from as many at random, points (grey: not distinguishable)")
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    with atomic_file(path) as part:
+        figure.savefig(part, format="svg", metadata={"Date": None})
 
 
-def _figure(mean: float, std: float) -> str:
-    """Percent; without a deviation where one seed has a figure, a dash where none has."""
-    if pd.isna(mean):
-        return "–"
-    return f"{100 * mean:.2f}" if pd.isna(std) else f"{100 * mean:.2f} ± {100 * std:.2f}"
+def _percent(value: float) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:.2f}"
 
 
-def write(cfg: Config, table: pd.DataFrame, label: str = "", folder: Path | None = None) -> Path:
-    """Write the raw rows as JSON and the summary as Markdown; returns the Markdown file.
+def _difference(told: Interval | None, better: int) -> str:
+    """In points, with what it says."""
+    if told is None or pd.isna(told.mean):
+        return ""
+    if pd.isna(told.lo):
+        return f"{100 * told.mean:+.2f}"
+    verdict = "not distinguishable" if not told.told_apart else "better" if told.mean * better > 0 else "worse"
+    return f"{100 * told.mean:+.2f} ({100 * told.lo:+.2f} to {100 * told.hi:+.2f}), {verdict}"
+
+
+def _interval(told: Interval, unit: float = 1.0) -> str:
+    return f"{unit * told.mean:.2f} ({unit * told.lo:.2f} to {unit * told.hi:.2f})" if told.count else "not known"
+
+
+def write(cfg: Config, rows: pd.DataFrame, facts: pd.DataFrame, label: str = "", folder: Path | None = None) -> Path:
+    """Write the raw rows and facts as JSON, the summary as Markdown and the differences as SVG; returns the Markdown file.
 
     Args:
         label: names a variant of the preset; it is added to the names of the files. folder: none = the checkout's results.
     """
     folder = folder or results()
     name = "-".join(filter(None, ("filters", cfg.preset, label)))
-    write_json(folder / f"{name}.json", table.to_dict("records"))
+    write_json(folder / f"{name}.json", {"rows": rows.to_dict("records"), "facts": facts.to_dict("records")})
+    seeds, count = rows["seed"].nunique(), facts["count"].median()
+    told = f"Preset {cfg.preset}, {seeds} seeds, mean over the OOD sets, percent; filters are compared at {count:,.0f} outliers."
     path = folder / f"{name}.md"
     with atomic_file(path) as part:
-        part.write_text(f"Preset {cfg.preset}, {table['seed'].nunique()} seeds, mean over the OOD sets, percent.\n\n{markdown(table)}")
+        part.write_text(f"{told}\n\n{markdown(rows, facts)}")
+    plot(rows, folder / f"{name}.svg", f"Preset {cfg.preset}, {seeds} seeds: does it matter which outliers?")
     return path

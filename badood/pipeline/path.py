@@ -4,7 +4,7 @@ Every stage is a plain function in `stages/` and writes one folder under a key o
 band runs filter, retrain and evaluate only, and a run that was killed goes on at the stage that was cut off.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from badood.config import Config, Filter
@@ -12,7 +12,7 @@ from badood.config import Detector as DetectorSettings
 from badood.core.errors import EmptySelection
 from badood.core.progress import Progress
 from badood.core.training import total_steps
-from badood.pipeline.artefacts import Described, Evaluated, Kept, Outliers, Trained
+from badood.pipeline.artefacts import Described, Evaluated, Images, Kept, Outliers, Trained
 from badood.pipeline.engines import Processes
 from badood.pipeline.filter_rows import FilterRow, filter_name
 from badood.pipeline.models import Models
@@ -134,7 +134,6 @@ def retrain_all(do: Engine, into: Run, found: Results, filters: Mapping[str, Fil
 
     A filter that keeps nothing gives a row that says why, so that a table goes on with its other rows.
     """
-    cfg, sets = into.cfg, found.sets
     kept: dict[str, Kept] = {}
     empty: dict[str, str] = {}
     for name, chosen in filters.items():
@@ -142,20 +141,27 @@ def retrain_all(do: Engine, into: Run, found: Results, filters: Mapping[str, Fil
             kept[name] = do(select, chosen, found.outliers, found.described, found.confidence, found.harm, found.previews)
         except EmptySelection as error:
             empty[name] = str(error)
+    made = train_each(do, into, found, [(found.outliers, each) for each in kept.values()])
+    rows = {name: _row(into, name, filters[name], found.outliers, kept[name], *each) for name, each in zip(kept, made, strict=True)}
+    return {name: rows[name] if name in rows else FilterRow(name, chosen, empty=empty[name]) for name, chosen in filters.items()}
+
+
+def train_each(
+    do: Engine, into: Run, found: Results, choices: Sequence[tuple[Outliers | Images | None, Kept | None]]
+) -> list[tuple[Trained, Evaluated]]:
+    """A detector trained on each choice of outliers, and evaluated.
+
+    Args:
+        choices: outliers, or images in their place, and which of them are kept; none and none = ID images alone.
+    """
+    cfg, sets = into.cfg, found.sets
     brief = total_steps(len(sets.train), cfg.detector) < FEW_STEPS
     together = at_once(sets.train, found.rebuilt, len(asked(cfg)), Context(cfg.compute).compute, brief=brief)
-    training = [
-        call(detect, training_settings(cfg), found.start, sets.train, found.outliers, each, found.rebuilt) for each in kept.values()
-    ]
+    training = [call(detect, training_settings(cfg), found.start, sets.train, *each, found.rebuilt) for each in choices]
     images = (sets.train, sets.validation, sets.auxiliary, sets.test, sets.ood, sets.grid)
     judging = [call(evaluate, cfg.evaluate.scorers, cfg.evaluate.fit_images, found.scoring, detector, *images) for detector in training]
     judged = do.each(judging, together)  # each trains its detector first
-    detectors = do.each(training, together)
-    rows = {
-        name: _row(into, name, filters[name], found.outliers, kept[name], detector, evaluation)
-        for name, detector, evaluation in zip(kept, detectors, judged, strict=True)
-    }
-    return {name: rows[name] if name in rows else FilterRow(name, chosen, empty=empty[name]) for name, chosen in filters.items()}
+    return list(zip(do.each(training, together), judged, strict=True))
 
 
 def make_outliers(do: Engine, into: Run, sets: Sets) -> tuple[Outliers, Described | None]:

@@ -69,6 +69,16 @@ def read_images(do: Engine, cfg: Config) -> Sets:
     )
 
 
+def read_real(do: Engine, cfg: Config, count: int) -> Images | None:
+    """Real images of other classes, at most so many and evenly spread over their set; none where the settings name none, or its files are missing."""
+    sources = present(cfg, [cfg.data.real] if cfg.data.real else [])
+    return (
+        do(images, Reading("real", (sources[0].model_copy(update={"limit": count}),), base_of(cfg), cfg.data.image_size))
+        if sources
+        else None
+    )
+
+
 def recorded_sets(folder: Path, results: Mapping[str, Any]) -> Sets:
     """The sets that a run wrote down."""
 

@@ -24,15 +24,15 @@ def detect(
     cfg: config.Detector,
     start: Trained | None,
     train: Images,
-    outliers: Outliers,
-    kept: Kept,
+    outliers: Outliers | Images | None,
+    kept: Kept | None,
     rebuilt: Rebuilt | None,
     ctx: Context,
 ) -> None:
     """`detector.safetensors`, `detector.json` and `report.json` of a detector trained on ID images and the kept outliers, as `cfg.mode` says.
 
     Args:
-        start: of given weights; none from scratch.
+        start: of given weights; none from scratch. outliers: or images in their place; none = ID images alone.
     """
     if start is not None:  # what the weights say of themselves, and the training as it is asked for
         found = settings_of(start)
@@ -40,7 +40,7 @@ def detect(
     detector, report = make_detector(
         train.pixels[:],
         torch.from_numpy(train.labels),
-        outliers.pixels.take(kept.mask),
+        None if outliers is None or kept is None else outliers.pixels.take(kept.mask),
         cfg,
         classes=len(train.classes),
         compute=ctx.compute,

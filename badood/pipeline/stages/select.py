@@ -7,7 +7,7 @@ import pandas as pd
 
 from badood import config
 from badood.core.artefacts import digest, write_json
-from badood.pipeline.artefacts import Confidence, Described, Harm, Kept, Outliers
+from badood.pipeline.artefacts import Confidence, Described, Harm, Images, Kept, Outliers
 from badood.pipeline.preview import Previews
 from badood.pipeline.stage import Context, stage
 
@@ -33,7 +33,7 @@ def select(
 
 
 @stage("select-all", version=1, result=Kept, shared=False)
-def everything(out: Path, outliers: Outliers, ctx: Context) -> None:
+def everything(out: Path, outliers: Outliers | Images, ctx: Context) -> None:
     """As `select`, of every outlier: what the first detector is trained on, before there is any confidence."""
     keep(out, np.ones(len(outliers), dtype=bool), lo=0.0, hi=1.0, overlap=0.0, reason="every outlier", warning="")
 
