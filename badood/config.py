@@ -340,10 +340,15 @@ class CLIP(Training):
     model: str | Params = Field(description="open_clip model name, or a whole model config as open_clip's JSON files have it.")
     vocabulary: list[str] = Field([], description="Foreign class names beside the ID classes.")
     templates: list[str] = Field(["a photo of a {}."], min_length=1, description="Prompts; their embeddings are averaged.")
-    tau: Share | None = Field(
-        None, description="Least probability to be recognised; none = chosen so that `recognised` of ID validation is."
+    styles: NamedSource | None = Field(
+        None,
+        description="Labelled images in other styles than the training images, by which CLIP's temperature and tau are set; none = ID validation "
+        "images, of which a small model is surer than of anything else.",
     )
-    recognised: float = Field(0.95, gt=0, lt=1, description="Share of ID validation images that count as recognisable when tau is chosen.")
+    tau: Share | None = Field(
+        None, description="Least probability to be recognised; none = what `recognised` of the rightly named of those images reach."
+    )
+    recognised: float = Field(0.95, gt=0, lt=1, description="Share of the rightly named that count as recognised when tau is chosen.")
     weights: str | None = Field(None, description="Weights file or open_clip tag; none = clip.safetensors in the preset's weights folder.")
     foreign: list[NamedSource] = Field(
         [], description="Further images to train the small model on: of the foreign classes, or of any class in other styles."

@@ -1,5 +1,6 @@
 """What the models of a preset reach: `python -m badood check-assets`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.noise import Noise
 from badood.core.places import results
 from badood.core.progress import Progress, Silent
+from badood.data.record import ImageSet
 from badood.data.splits import load
 from badood.encode.features import encode
+from badood.evaluate.clip import zero_shot
+from badood.evaluate.ood_types import TYPES, certainty, class_names, ood_types, tempered, vocabulary
 from badood.outliers.embedded import anchors
 from badood.pipeline.cards import check_cards
 from badood.pipeline.fit_figures import clip_top1, psnr
 from badood.pipeline.models import MODELS, Models
+from badood.pipeline.preflight import base_of
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
 
@@ -39,6 +44,9 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
             MAGE can go far beyond.
         decode_consistency: share of the same 500 anchors whose decoded z0, encoded again, is given the anchor's class by k-NN.
         clip_top1: zero-shot accuracy on test images over the preset's whole vocabulary.
+        types_right, recognisable_missed: where a shift grid of the ID classes tells the truth. Share of the images without semantic shift that are
+            typed OOD-I and of those that became another class that are typed OOD-II, up to the covariate level of half way; share of these that
+            are typed OOD-III.
         minority_score_by_scale: mean minority score of outliers of the same 500 anchors at guidance 0, 0.025, 0.05, 0.075.
     """
     progress = progress or Silent()
@@ -65,6 +73,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
         "rebuilt_consistency": consistency(rebuilt[torch.from_numpy(rows)]),
         "decode_consistency": consistency(decoded),
         "clip_top1": clip_top1(models, pixels, test.labels, test.classes),
+        **type_agreement(models, test.classes),
         "minority_score_by_scale": [
             _mean_minority_score(cfg, models, compute.put(anchor), compute.put(labels), scale, noise) for scale in SCALES
         ],
@@ -77,6 +86,8 @@ FIGURES = {
     "rebuilt_consistency": "the tokenizer's reconstruction keeps its class",
     "decode_consistency": "decoded z0 keeps its class",
     "clip_top1": "small CLIP, zero-shot top-1",
+    "types_right": "images of a known level get the right OOD type",
+    "recognisable_missed": "recognisable images typed OOD-III",
     "minority_score_by_scale": "minority score at guidance 0, 0.025, 0.05, 0.075",
 }
 
@@ -88,13 +99,37 @@ def write(cfg: Config, figures: dict[str, Any], folder: Path | None = None) -> N
     measured = {path.stem.removeprefix("assets-"): read_json(path) for path in sorted(folder.glob("assets-*.json"))}
     lines = [f"| on test images | {' | '.join(measured)} |", "| --- |" + " --- |" * len(measured)]
     for key, text in FIGURES.items():
-        lines.append(f"| {text} | " + " | ".join(_cell(reached[key]) for reached in measured.values()) + " |")
+        lines.append(f"| {text} | " + " | ".join(_cell(reached.get(key)) for reached in measured.values()) + " |")
     with atomic_file(folder / "assets.md") as part:
         part.write_text("\n".join(lines) + "\n")
 
 
-def _cell(value: float | list[float]) -> str:
-    """Shares as percent, decibels and scores as they are."""
+def type_agreement(models: Models, classes: Sequence[str]) -> dict[str, float]:
+    """See `check`; empty where the preset has no shift grid of its ID classes."""
+    cfg = models.cfg
+    grid = None if cfg.data.grid is None else load(cfg.data.grid, base_of(cfg))
+    if grid is None or tuple(grid.classes) != tuple(classes) or cfg.clip.styles is None:
+        return {}
+    names, size = vocabulary(classes, cfg.clip.vocabulary), cfg.data.image_size
+
+    def probabilities(images: ImageSet) -> NDArray[np.float32]:
+        return np.asarray(zero_shot(models.clip, images.pixels(size), names, cfg.clip.templates, models.compute).numpy())
+
+    styles, position = load(cfg.clip.styles, base_of(cfg)), np.array([names.index(name) for name in class_names(classes)])
+    right = np.array([names.index(name) for name in class_names(styles.classes)])[styles.labels]
+    temperature, tau = certainty(probabilities(styles), right, cfg.clip)
+    typed = ood_types(tempered(probabilities(grid), temperature), position[grid.labels], position, names, tau)["ood_type"].to_numpy()
+    semantic, covariate = grid.levels["semantic"], grid.levels["covariate"]
+    plain = covariate <= covariate.max() / 2
+    own, other = typed[plain & (semantic == 0)], typed[plain & (semantic == semantic.max())]
+    truth = np.concatenate([own == TYPES[0], other == TYPES[1]])
+    return {"types_right": float(truth.mean()), "recognisable_missed": float((np.concatenate([own, other]) == TYPES[2]).mean())}
+
+
+def _cell(value: float | list[float] | None) -> str:
+    """Shares as percent, decibels and scores as they are; a dash where nothing was measured."""
+    if value is None:
+        return "–"
     if isinstance(value, list):
         return ", ".join(f"{each:.2f}" for each in value)
     return f"{100 * value:.1f} %" if value <= 1 else f"{value:.1f}"

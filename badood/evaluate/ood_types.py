@@ -5,11 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
+from badood import config
 from badood.core.errors import BadInput
 
 IMAGENET = "imagenet-1k"
 """This entry of `clip.vocabulary` stands for open_clip's names of the 1,000 ImageNet classes."""
+
+_HOTTEST = 100.0
 
 TYPES = ("OOD-I", "OOD-II", "OOD-III")
 """Covariate shift: still the anchor's class. Semantic shift: another class. Severe: nothing recognisable."""
@@ -39,19 +44,48 @@ def vocabulary(classes: Sequence[str], foreign: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def choose_tau(probabilities: NDArray[np.floating], recognised: float) -> float:
-    """The largest tau at which at least a share `recognised` of ID validation images has a class that reaches it.
+def fit_temperature(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """The temperature that makes CLIP's probabilities fit labelled images best, by their log-likelihood. Guo et al. 2017.
+
+    From 1 on: images that are all named rightly would have it surer and surer.
 
     Args:
-        probabilities: (N, K) zero-shot probabilities of ID validation images.
+        probabilities: (N, K). labels: (N,) positions of the right names.
+    """
+    best = minimize_scalar(
+        lambda log: -np.log(tempered(probabilities, np.exp(log))[np.arange(len(labels)), labels].clip(1e-30)).mean(),
+        bounds=(0.0, np.log(_HOTTEST)),
+        method="bounded",
+    )
+    return float(np.exp(best.x))
+
+
+def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.floating]:
+    """(N, K) probabilities at another temperature of the softmax; larger = less sure."""
+    powers: NDArray[np.floating] = softmax(np.log(np.asarray(probabilities, dtype=np.float64).clip(1e-300)) / temperature, axis=1)
+    return powers
+
+
+def choose_tau(probabilities: NDArray[np.floating], labels: NDArray[np.integer], recognised: float) -> float:
+    """The largest tau that at least a share `recognised` of the rightly named images reaches; of all images where none is named rightly.
+
+    Args:
+        probabilities: (N, K). labels: (N,) positions of the right names.
 
     Raises:
         BadInput: there are no images.
     """
     if len(probabilities) == 0:
-        raise BadInput("tau is chosen on ID validation images, and there are none; raise data.validation_share or set clip.tau.")
-    best = np.sort(probabilities.max(axis=1))[::-1]
+        raise BadInput("tau is chosen on labelled images, and there are none; raise data.validation_share or set clip.tau.")
+    right = probabilities.argmax(axis=1) == labels
+    best = np.sort(probabilities[right if right.any() else slice(None)].max(axis=1))[::-1]
     return float(best[int(np.ceil(recognised * len(best))) - 1])
+
+
+def certainty(probabilities: NDArray[np.floating], labels: NDArray[np.integer], cfg: config.CLIP) -> tuple[float, float]:
+    """Temperature and tau, as the settings ask for, by (N, K) probabilities of images and (N,) positions of their right names. DESIGN item 11."""
+    temperature = fit_temperature(probabilities, labels)
+    return temperature, choose_tau(tempered(probabilities, temperature), labels, cfg.recognised) if cfg.tau is None else cfg.tau
 
 
 def ood_types(

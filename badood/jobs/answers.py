@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TextIO
 
+import numpy as np
+
 from badood.config import Filter, validate
 from badood.core.errors import BadInput, one_line
 from badood.core.processes import lines
 from badood.detect.scorers import scorer
 from badood.evaluate.clip import zero_shot
+from badood.evaluate.ood_types import tempered
 from badood.filter import Selection
 from badood.jobs import lesson
 from badood.pipeline.artefacts import Evaluated, Outliers, Trained, Typed
@@ -80,11 +83,12 @@ def recognised(run: str, outlier: int) -> list[tuple[str, float]]:
     outliers: Outliers = recorded_outliers(opened)
     if not 0 <= outlier < len(outliers):
         raise BadInput(f"run {run} has no outlier {outlier}; its ids go up to {len(outliers) - 1:,}.")
-    names = Typed(opened.folder / opened.record["results"]["types"]).vocabulary
+    typed = Typed(opened.folder / opened.record["results"]["types"])
+    names = typed.vocabulary
     compute = Context(opened.cfg.compute).compute
     probabilities = zero_shot(_models(run).clip, outliers.pixels[[outlier]], names, opened.cfg.clip.templates, compute)
-    best = probabilities[0].topk(min(5, len(names)))
-    return [(names[place], value) for place, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+    likely = tempered(probabilities.numpy(), typed.temperature)[0]
+    return [(names[place], float(likely[place])) for place in np.argsort(-likely, kind="stable")[:5]]
 
 
 @lru_cache(maxsize=2)

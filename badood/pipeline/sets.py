@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from badood.config import Config
+from badood.config import Config, NamedSource
 from badood.pipeline.artefacts import Images
 from badood.pipeline.preflight import base_of, present
 from badood.pipeline.runs import Run
@@ -70,13 +70,19 @@ def read_images(do: Engine, cfg: Config) -> Sets:
 
 
 def read_real(do: Engine, cfg: Config, count: int) -> Images | None:
-    """Real images of other classes, at most so many and evenly spread over their set; none where the settings name none, or its files are missing."""
-    sources = present(cfg, [cfg.data.real] if cfg.data.real else [])
-    return (
-        do(images, Reading("real", (sources[0].model_copy(update={"limit": count}),), base_of(cfg), cfg.data.image_size))
-        if sources
-        else None
-    )
+    """Real images of other classes, at most so many and evenly spread over their set."""
+    return _read_one(do, cfg, cfg.data.real and cfg.data.real.model_copy(update={"limit": count}))
+
+
+def read_styles(do: Engine, cfg: Config) -> Images | None:
+    """Labelled images in other styles than the training images."""
+    return _read_one(do, cfg, cfg.clip.styles)
+
+
+def _read_one(do: Engine, cfg: Config, source: NamedSource | None) -> Images | None:
+    """None where the settings name none, or its files are missing."""
+    found = present(cfg, [source] if source else [])
+    return do(images, Reading(found[0].name, (found[0],), base_of(cfg), cfg.data.image_size)) if found else None
 
 
 def recorded_sets(folder: Path, results: Mapping[str, Any]) -> Sets:

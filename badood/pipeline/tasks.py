@@ -1,6 +1,6 @@
 """What each of a preset's models learns, and from what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -101,11 +101,25 @@ def _clip(models: Models, data: ImageSet) -> Task:
     return Task(model.network, loss, len(pixels), ", ".join(part.name for part in sets))
 
 
-OF_RUNS = {
-    *("mode", "expected_accuracy", "mirrored", "tuned_epochs", "tuned_lr", "beta", "outlier_share", "rebuilt_share", "phi", "phi_hidden"),
-    "head_damping",
+OF_RUNS: Mapping[str, set[str]] = {
+    "clip": {"styles", "tau", "recognised"},
+    "detector": {
+        *(
+            "mode",
+            "expected_accuracy",
+            "mirrored",
+            "tuned_epochs",
+            "tuned_lr",
+            "beta",
+            "outlier_share",
+            "rebuilt_share",
+            "phi",
+            "phi_hidden",
+        ),
+        "head_damping",
+    },
 }
-"""Settings of detectors that play no part in training the classifier they start from."""
+"""By model, settings of a run that play no part in training it."""
 
 
 def _detector(models: Models, data: ImageSet) -> Task:

@@ -89,7 +89,7 @@ def train_model(
 
 def training_key(cfg: Config, model: Trainable, start: Config | None = None) -> str:
     """Of all that decides a model's weights: settings, training images, the models that it learns from, and where it starts."""
-    aside = {"weights", "checkpoint_seconds"} | (OF_RUNS if model == "detector" else set())
+    aside = {"weights", "checkpoint_seconds"} | OF_RUNS.get(model, set())
     settings = getattr(cfg, model).model_dump(mode="json", exclude=aside)
     source = cfg.data.train
     others = [cfg.tokenizer.model_dump(exclude={"weights"}), cfg.encoder.dim, cfg.data.image_size]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from badood.core.errors import BadInput
-from badood.evaluate.ood_types import TYPES, choose_tau, class_names, ood_types, type_table, vocabulary
+from badood.evaluate.ood_types import TYPES, choose_tau, class_names, fit_temperature, ood_types, tempered, type_table, vocabulary
 
 NAMES = ["broccoli", "jeep", "zebra"]
 
@@ -29,15 +30,36 @@ def test_an_outlier_without_an_anchor_counts_as_of_the_likeliest_id_class() -> N
 @given(st.integers(1, 200), st.floats(0.05, 0.99), st.integers(0, 1000))
 def test_tau_recognises_the_wanted_share_and_no_larger_tau_does(n: int, recognised: float, seed: int) -> None:
     probabilities = np.random.default_rng(seed).dirichlet([1, 1, 1], size=n)
-    best = probabilities.max(axis=1)
-    tau = choose_tau(probabilities, recognised)
+    labels = np.random.default_rng(seed + 1).integers(0, 3, n)
+    right = probabilities.argmax(axis=1) == labels
+    best = probabilities[right if right.any() else slice(None)].max(axis=1)
+    tau = choose_tau(probabilities, labels, recognised)
     assert (best >= tau).mean() >= recognised - 1e-9
     assert (best > tau).mean() < recognised
 
 
 def test_tau_needs_images() -> None:
     with pytest.raises(BadInput, match="validation"):
-        choose_tau(np.empty((0, 3)), 0.95)
+        choose_tau(np.empty((0, 3)), np.empty(0, int), 0.95)
+
+
+@pytest.mark.parametrize("wanted", [1.5, 4.0])
+def test_the_temperature_is_that_at_which_labels_were_drawn(wanted: float) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 5, (4000, 6))
+    true = softmax(logits / wanted, axis=1)
+    labels = np.array([rng.choice(6, p=each) for each in true])
+    sure = softmax(logits, axis=1).astype(np.float32)
+    found = fit_temperature(sure, labels)
+    assert found == pytest.approx(wanted, rel=0.05)
+    np.testing.assert_allclose(tempered(sure, wanted), true, atol=1e-5)
+
+
+def test_clip_is_never_made_surer_and_ranks_stay() -> None:
+    sure = np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1]], np.float32)
+    assert fit_temperature(sure, np.array([0, 1])) == pytest.approx(1.0, abs=1e-3)
+    np.testing.assert_array_equal(tempered(sure, 3.0).argsort(axis=1), sure.argsort(axis=1))
+    np.testing.assert_allclose(tempered(sure, 3.0).sum(axis=1), 1)
 
 
 def test_vocabulary_starts_with_the_id_classes_and_has_no_name_twice() -> None:

@@ -139,7 +139,7 @@ def test_a_classifier_is_trained_and_a_run_starts_from_it_without_its_held_out_i
         "detector.backbone=whitened-8-16",
         "detector.backbone_params={}",
         "detector.image_size=32",
-        "detector.epochs=4",
+        "detector.epochs=15",
         "detector.batch_size=12",
     ]
     asked = ["train", "detector", "--data", str(own), "--dataset", "folder", *[f"--set={each}" for each in tiny]]

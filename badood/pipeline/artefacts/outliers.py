@@ -121,6 +121,11 @@ class Typed(Artefact):
         return float(read_json(self.folder / "tau.json")["tau"])
 
     @property
+    def temperature(self) -> float:
+        """By which CLIP's probabilities were made less sure."""
+        return float(read_json(self.folder / "tau.json")["temperature"])
+
+    @property
     def vocabulary(self) -> list[str]:
         """Names CLIP chose from."""
         return list(read_json(self.folder / "tau.json")["vocabulary"])

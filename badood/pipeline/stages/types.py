@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from badood import config
 from badood.core.artefacts import write_json
+from badood.core.errors import BadInput
 from badood.core.rows import Rows, pieces
 from badood.evaluate.clip import zero_shot
-from badood.evaluate.ood_types import choose_tau, class_names, ood_types, vocabulary
+from badood.evaluate.ood_types import certainty, class_names, ood_types, tempered, vocabulary
 from badood.pipeline.artefacts import Images, Outliers, Typed
 from badood.pipeline.models import Models
 from badood.pipeline.stage import Context, stage
@@ -19,23 +20,31 @@ _CHUNK = 16_384
 """Outliers whose probabilities are in memory at a time."""
 
 
-@stage("types", version=1, result=Typed)
-def types(out: Path, cfg: config.CLIP, outliers: Outliers, validation: Images, models: Models, ctx: Context) -> None:
-    """`types.parquet`: CLIP's label, probabilities and the type of every outlier; `tau.json`."""
-    names = vocabulary(validation.classes, cfg.vocabulary)
+@stage("types", version=2, result=Typed)
+def types(out: Path, cfg: config.CLIP, outliers: Outliers, train: Images, labelled: Images, models: Models, ctx: Context) -> None:
+    """`types.parquet`: CLIP's label, probabilities and the type of every outlier; `tau.json`.
+
+    Args:
+        train: its classes are the ID classes. labelled: images by which temperature and tau are set.
+    """
+    names = vocabulary(train.classes, cfg.vocabulary)
     clip = models.at(ctx).clip
 
     def probabilities(pixels: Rows) -> NDArray[np.float32]:
         return np.asarray(zero_shot(clip, pixels, names, cfg.templates, ctx.compute).numpy())
 
-    tau = cfg.tau if cfg.tau is not None else choose_tau(probabilities(validation.pixels), cfg.recognised)
-    position = np.array([names.index(name) for name in class_names(validation.classes)])
-    anchors = anchor_labels(outliers, validation.classes)
+    unknown = sorted(set(class_names(labelled.classes)) - set(names))
+    if unknown:
+        raise BadInput(f"clip.styles has classes that CLIP does not choose from: {', '.join(unknown[:10])}; add them to clip.vocabulary.")
+    right = np.array([names.index(name) for name in class_names(labelled.classes)])[labelled.labels]
+    temperature, tau = certainty(probabilities(labelled.pixels), right, cfg)
+    position = np.array([names.index(name) for name in class_names(train.classes)])
+    anchors = anchor_labels(outliers, train.classes)
     anchor = np.where(anchors >= 0, position[anchors], -1)
     both = zip(outliers.pixels.parts(_CHUNK), pieces(len(outliers), _CHUNK), strict=True)
-    parts = [ood_types(probabilities(part), anchor[piece], position, names, tau) for part, piece in both]
+    parts = [ood_types(tempered(probabilities(part), temperature), anchor[piece], position, names, tau) for part, piece in both]
     pd.concat(parts, ignore_index=True).to_parquet(out / "types.parquet")
-    write_json(out / "tau.json", {"tau": tau, "vocabulary": names})
+    write_json(out / "tau.json", {"tau": tau, "temperature": temperature, "vocabulary": names})
 
 
 def anchor_labels(outliers: Outliers, classes: tuple[str, ...]) -> NDArray[np.int64]:
