@@ -466,12 +466,24 @@ def experiment(
     settings: Set = None,
     seeds: Annotated[int, typer.Option(min=2, max=100, help="Detector seeds, by which all rows are paired.")] = 10,
     label: Annotated[str, typer.Option(help="Name of a variant made with --set, added to the names of the files.")] = "",
+    previews: Annotated[
+        bool, typer.Option("--previews", help="Instead: do previews foretell full retrains? Writes results/previews-PRESET.json and .md.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Do outliers help, and does it matter which (paper Table 2)? Paired over seeds; writes results/filters-PRESET-LABEL.json, .md and .svg."""
+    from badood.benchmark import preview_experiment
     from badood.benchmark.filter_experiment import run_experiment, write
 
     cfg, progress = load_config(preset, settings or [], data, dataset), _terminal()
+    if previews:
+        try:
+            table = preview_experiment.run_previews(cfg, seeds, progress)
+        finally:
+            progress.close()
+        written = preview_experiment.write(cfg, table)
+        print(as_json({"rows": table.to_dict("records")}) if json else written.read_text())
+        return
     try:
         rows, facts = run_experiment(cfg, seeds, progress)
     finally:

@@ -8,6 +8,7 @@ from app import state
 from app.asking import asked, outcome
 from app.components.again import again
 from app.state import Band
+from badood.explore.evidence import preview_worth
 from badood.explore.finished import Finished
 
 
@@ -33,6 +34,9 @@ def _preview(found: Finished, chosen: dict[str, Any], count: int) -> None:
     names += (("aupr", "AUPR", "Area under precision and recall, OOD as positive. Higher is better."),)
     for place, (name, label, meaning) in zip(st.columns(3), names, strict=True):
         place.metric(label, f"{100 * figures[name]:.1f} %" if figures else "…" if count and not problem else "–", help=meaning)
+    worth = preview_worth(found.run.cfg.preset)
+    if worth is not None:
+        st.caption(f"Previews of this preset rank bands as full retrains do with a rank correlation of {worth}.")
     if problem:
         st.caption(f":material/error: {problem}")
     if answer is not None and not answer.done():

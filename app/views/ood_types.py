@@ -12,7 +12,7 @@ from badood.explore.finished import Finished
 from badood.explore.queries import Filters
 
 _MEANING = {
-    "OOD-I": "Still looks like the class it came from, or, without an anchor, like a known class: a covariate shift, such as another style.",
+    "OOD-I": "Still looks like the class it came from, or, without an anchor, like an ID class: a covariate shift, such as another style.",
     "OOD-II": "Looks like another class: a semantic shift.",
     "OOD-III": "Nothing recognisable: no class reaches tau.",
 }
@@ -40,12 +40,18 @@ def _types(found: Finished) -> None:
             0.005,
             format="%.3f",
             key=f"tau {found.run.id}",
-            help=f"The run chose {found.tau:.3f}: then {100 * found.run.cfg.clip.recognised:.0f} % of held-out ID images are recognised.",
+            help=f"The run chose {found.tau:.3f}: {100 * found.run.cfg.clip.recognised:.0f} % of the labelled images that CLIP names rightly "
+            "reach it.",
         )
         st.caption(f"Band {limits[0]:.4g} to {limits[1]:.4g} in id_confidence, as set on the page Band.")
         table = found.type_table_at(tau, limits, only)
+        told = [
+            f"{100 * row.removed_share:.0f} % ({100 * row.removed_lo:.0f} to {100 * row.removed_hi:.0f})" if row.before else ""
+            for row in table.itertuples()
+        ]
+        shown = table[["ood_type", "before", "after", "before_share", "after_share"]]
         st.dataframe(
-            table.drop(columns="removed").assign(before_share=100 * table["before_share"], after_share=100 * table["after_share"]),
+            shown.assign(before_share=100 * table["before_share"], after_share=100 * table["after_share"], removed=told),
             hide_index=True,
             column_config={
                 "ood_type": "type",
@@ -53,8 +59,14 @@ def _types(found: Finished) -> None:
                 "after": "in the band",
                 "before_share": st.column_config.NumberColumn("of all", format="%.1f %%"),
                 "after_share": st.column_config.NumberColumn("of the band", format="%.1f %%"),
+                "removed": st.column_config.TextColumn(
+                    "removed", help="Share of the type that the band leaves out, with its 95 % interval."
+                ),
             },
         )
+        there = table[table["before"] > 0]
+        if there["removed_lo"].max() <= there["removed_hi"].min():
+            st.caption("The rates at which the band removes these types are not distinguishable.")
         filters = Filters(id_confidence=limits, source=only)
         export_menu(found, lambda: found.outliers.ids(filters), found.outliers.count(filters), band=limits, key="types")
     right.plotly_chart(figures.ood_types(table), key="ood types", config={"displaylogo": False})

@@ -180,6 +180,7 @@ def markdown(rows: pd.DataFrame, facts: pd.DataFrame) -> str:
 
 def plot(rows: pd.DataFrame, path: Path, title: str) -> None:
     """The paired differences in AUROC with their intervals, as a picture."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     shown = [row for row in summary(rows).to_dict("records") if row["less auroc"] is not None][::-1]
@@ -196,7 +197,7 @@ def plot(rows: pd.DataFrame, path: Path, title: str) -> None:
     axes.set_xlabel("difference in AUROC from as many at random, points (grey: not distinguishable)")
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    with atomic_file(path) as part:
+    with atomic_file(path) as part, rc_context({"svg.hashsalt": path.name}):  # so that an equal picture is an equal file
         figure.savefig(part, format="svg", metadata={"Date": None})
 
 

@@ -10,6 +10,7 @@ from scipy.special import softmax
 
 from badood import config
 from badood.core.errors import BadInput
+from badood.evaluate.paired import share_of
 
 IMAGENET = "imagenet-1k"
 """This entry of `clip.vocabulary` stands for open_clip's names of the 1,000 ImageNet classes."""
@@ -127,10 +128,12 @@ def type_table(types: NDArray[np.object_], kept: NDArray[np.bool_]) -> pd.DataFr
 
     Returns:
         A row a type: ood_type, before, after, removed (counts), before_share, after_share (of all outliers before and
-        after; 0 where nothing is kept).
+        after; 0 where nothing is kept); removed_share of the type with its 95 % interval, removed_lo and removed_hi: to remove all
+        types at one rate is no finding. Not numbers for a type of which there is none.
     """
     before = np.array([(types == name).sum() for name in TYPES])
     after = np.array([(types[kept] == name).sum() for name in TYPES])
+    rates = [share_of(gone, of) for gone, of in zip((before - after).tolist(), before.tolist(), strict=True)]
     return pd.DataFrame(
         {
             "ood_type": TYPES,
@@ -139,5 +142,8 @@ def type_table(types: NDArray[np.object_], kept: NDArray[np.bool_]) -> pd.DataFr
             "removed": before - after,
             "before_share": before / max(1, before.sum()),
             "after_share": after / max(1, after.sum()),
+            "removed_share": [rate.mean for rate in rates],
+            "removed_lo": [rate.lo for rate in rates],
+            "removed_hi": [rate.hi for rate in rates],
         }
     )

@@ -5,35 +5,83 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from badood.benchmark.filter_experiment import markdown, write
+from badood.benchmark.filter_experiment import FIGURES, STRATEGIES, markdown, summary, write
 from badood.config import load_config
 
-TABLE = pd.DataFrame(
+AUROC = {
+    "none": [0.70, 0.72, 0.71],
+    "real": [0.90, 0.91, 0.92],
+    "all": [0.80, 0.80, 0.80],
+    "random": [0.80, 0.82, 0.81],
+    "high": [0.81, 0.80, 0.82],
+    "mid": [0.85, np.nan, np.nan],
+    "20 % less, random": [0.80, 0.81, 0.82],
+    "20 % less, harm": [0.82, 0.83, 0.84],
+}
+ROWS = pd.DataFrame(
     {
-        "seed": [0, 1, 0, 1, 0, 1],
-        "filter": ["all", "all", "mid", "mid", "high", "high"],
-        "kept": [600, 600, 30, 0, 0, 0],
-        "overlap": [0.1, 0.3, 0.5, np.nan, np.nan, np.nan],
-        "outliers": [[0.0, 0.1, 0.2], [0.1, 0.2, 0.3]] * 3,
-        "validation": [[0.5, 0.7, 0.9], [0.5, 0.7, 0.9]] * 3,
-        **{name: [0.2, 0.4, 0.25, np.nan, np.nan, np.nan] for name in ("fpr95", "auroc", "aupr", "id_accuracy")},
+        "seed": seed,
+        "row": row,
+        "kept": 0 if np.isnan(values[seed]) else 30,
+        "overlap": np.nan if row in ("none", "real") else 0.25,
+        **dict.fromkeys(FIGURES, values[seed]),
+        "fpr95": 1 - values[seed],
+    }
+    for seed in range(3)
+    for row, values in AUROC.items()
+)
+FACTS = pd.DataFrame(
+    {
+        "seed": range(3),
+        "count": 30,
+        "outliers": [[0.0, 0.1, 0.2], [0.1, 0.2, 0.3], [0.2, 0.3, 0.4]],
+        "validation": [[0.5, 0.7, 0.9]] * 3,
+        "lds": [0.9, 0.95, 1.0],
+        "harm_confidence": [0.1, 0.2, 0.3],
+        **{f"removed {kind}": 0.5 for kind in ("OOD-I", "OOD-II", "OOD-III")},
     }
 )
 
 
-def test_rows_say_over_how_many_seeds_they_are() -> None:
-    text = markdown(TABLE)
-    lines = [line for line in text.splitlines()[2:] if line.startswith("|")]
-    rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in lines}
-    assert list(rows) == ["all", "mid", "high"]
-    assert rows["all"][:4] == ["2", "600", "20.00 ± 14.14", "30.00 ± 14.14"]
-    assert rows["mid"][:4] == ["1", "15", "50.00", "25.00"]
-    assert rows["high"][:4] == ["0", "0", "–", "–"]
-    assert "outliers 0.050 / 0.150 / 0.250, ID validation 0.500 / 0.700 / 0.900" in text
+def test_differences_are_paired_by_seed_and_held_against_as_many() -> None:
+    table = summary(ROWS).set_index("row")
+    assert table["less auroc"]["none"].mean == pytest.approx(-0.1)
+    # each seed's difference is -0.10, so that the interval has no width, however the seeds differ
+    assert (table["less auroc"]["none"].lo, table["less auroc"]["none"].hi) == pytest.approx((-0.1, -0.1))
+    assert table["less auroc"]["20 % less, harm"].mean == pytest.approx(0.02)
+    assert not table["less auroc"]["high"].told_apart
+    assert table["less auroc"]["all"] is None
+    assert table["less auroc"]["random"] is None
+    assert table["seeds"].to_dict()["mid"] == 1
+    assert set(STRATEGIES) >= {"high", "mid", "low", "q-mid", "auto", "least-harm", "random"}
+
+
+def test_the_page_says_what_can_be_told_apart() -> None:
+    text = markdown(ROWS, FACTS)
+    rows = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines() if line.startswith("|")
+    }
+    assert rows["none"][6] == "-10.00 (-10.00 to -10.00), worse"
+    assert rows["none"][4] == "+10.00 (+10.00 to +10.00), worse", "a higher FPR95 is worse"
+    assert rows["real"][6].endswith("better")
+    assert rows["high"][6].endswith("not distinguishable")
+    assert rows["mid"][:2] == ["1", "10"]
+    assert rows["mid"][6] == "+5.00"
+    assert rows["all"][6] == ""
+    assert "outliers 0.100 / 0.200 / 0.300, ID validation 0.500 / 0.700 / 0.900" in text
+    assert "harm and id_confidence: 0.20 (-0.05 to 0.45)" in text
+    assert "OOD-I 50.00 (50.00 to 50.00) %" in text
 
 
 def test_files_are_named_after_preset_and_variant(tmp_path: Path) -> None:
-    path = write(load_config("miniworld"), TABLE, "variant", tmp_path)
+    path = write(load_config("miniworld"), ROWS, FACTS, "variant", tmp_path)
     assert path.name == "filters-miniworld-variant.md"
-    assert len(json.loads(path.with_suffix(".json").read_text())) == 6
+    assert path.read_text().startswith("Preset miniworld, 3 seeds")
+    content = json.loads(path.with_suffix(".json").read_text())
+    assert (len(content["rows"]), len(content["facts"])) == (24, 3)
+    picture = path.with_suffix(".svg").read_text()
+    assert "<svg" in picture
+    write(load_config("miniworld"), ROWS, FACTS, "variant", tmp_path)
+    assert path.with_suffix(".svg").read_text() == picture, "no date, no random ids"

@@ -77,4 +77,8 @@ def test_type_table_counts_before_and_after() -> None:
     assert table["after"].tolist() == [1, 1, 0]
     assert table["removed"].tolist() == [1, 0, 1]
     assert table["after_share"].tolist() == [0.5, 0.5, 0.0]
+    assert table["removed_share"].tolist() == [0.5, 0.0, 1.0]
+    assert ((table["removed_lo"] <= table["removed_share"]) & (table["removed_share"] <= table["removed_hi"])).all()
+    assert table["removed_hi"]["OOD-II"] == pytest.approx(0.7935, abs=1e-4)  # Wilson's, of none of one
+    assert type_table(types[:2], np.ones(2, bool))["removed_share"].isna().tolist() == [False, True, True]
     assert type_table(types, np.zeros(4, bool))["after_share"].sum() == 0

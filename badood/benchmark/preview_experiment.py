@@ -1,0 +1,97 @@
+"""Do previews foretell full retrains? Bands ranked by both. DESIGN item 9.
+
+`python -m badood experiment --previews --preset P` measures it and writes results/previews-P.json and .md.
+"""
+
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from badood.config import Config, Filter
+from badood.core.artefacts import atomic_file, write_json
+from badood.core.places import results
+from badood.core.progress import Progress
+from badood.evaluate.agreement import Agreement, agreement
+from badood.pipeline.engines import Processes
+from badood.pipeline.path import find, retrain_all
+from badood.pipeline.preflight import preflight
+from badood.pipeline.runs import Run, start_run
+from badood.pipeline.sets import read_images
+from badood.pipeline.stage import Context
+
+LIMITS = 7
+"""Limits of the bands, at even quantiles of the outliers' confidence: 21 bands, each of a sixth of the outliers or more."""
+
+ASKED = {
+    "fpr95": ("preview_fpr95", "FPR95 of the preview, FPR95 of the retrain on test images"),
+    "auroc": ("preview_auroc", "AUROC of the preview, AUROC of the retrain on test images"),
+    "validation_auroc": ("preview_auroc", "AUROC of the preview, AUROC of the retrain on validation images"),
+}
+"""By a retrain's figure: the preview's column that foretells it, and both in words."""
+
+
+def run_previews(cfg: Config, seeds: int, progress: Progress | None = None) -> pd.DataFrame:
+    """Every band previewed once, and retrained in full with every seed; the first detector, and so the bands, are those of seed 0.
+
+    Returns:
+        A row a seed and band: seed, lo, hi, kept, preview_fpr95 and preview_auroc (validation images), fpr95 and auroc (test images),
+        validation_auroc.
+    """
+    cfg = cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})
+    preflight(cfg)
+    base = start_run(cfg, progress=progress)
+    with base.at_work():
+        do = Processes(base, Context(cfg.compute, base.progress))
+        found = find(do, base, read_images(do, cfg))
+        confidence = found.confidence.outliers
+        limits = [0.0, *np.quantile(confidence, np.linspace(0, 1, LIMITS))[1:-1].tolist(), 1.0]
+        bands = {f"{lo:.3f} to {hi:.3f}": Filter(lo=lo, hi=hi) for lo, hi in combinations(limits, 2)}
+        previews = {name: found.previews.head_metrics((confidence >= band.lo) & (confidence <= band.hi)) for name, band in bands.items()}
+        rows = []
+        for seed in range(seeds):
+            seeded = cfg.model_copy(update={"detector": cfg.detector.model_copy(update={"seed": seed})})
+            for name, row in retrain_all(do, Run(base.folder, seeded, base.progress), found, bands).items():
+                told = {"seed": seed, "lo": bands[name].lo, "hi": bands[name].hi, "kept": row.kept}
+                told |= {f"preview_{key}": previews[name][key] for key in ("fpr95", "auroc")}
+                rows.append(told | {"fpr95": row.fpr95, "auroc": row.auroc, "validation_auroc": row.validation["auroc"]})
+    return pd.DataFrame(rows)
+
+
+def agreements(table: pd.DataFrame) -> dict[str, Agreement]:
+    """By figure of a full retrain, how well previews rank the bands by it; the retrain's is the mean over its seeds."""
+    bands = table.groupby(["lo", "hi"]).mean()
+    return {figure: agreement(bands[preview], bands[figure]) for figure, (preview, _) in ASKED.items()}
+
+
+def between_seeds(table: pd.DataFrame) -> list[float]:
+    """How well the retrains of one seed foretell those of another, by test AUROC: what no preview can go far beyond. One figure a pair of seeds."""
+    seeds = table.pivot_table(index=["lo", "hi"], columns="seed", values="auroc")
+    return [agreement(seeds[one], seeds[other]).spearman for one, other in combinations(seeds.columns, 2)]
+
+
+def write(cfg: Config, table: pd.DataFrame, folder: Path | None = None) -> Path:
+    """Write rows and agreements as JSON and a summary as Markdown; returns the Markdown file.
+
+    Args:
+        folder: none = the checkout's results.
+    """
+    folder = folder or results()
+    found = agreements(table)
+    content = {"agreements": {name: asdict(each) for name, each in found.items()}, "rows": table.to_dict("records")}
+    write_json(folder / f"previews-{cfg.preset}.json", content)
+    seeds, pairs = table["seed"].nunique(), between_seeds(table)
+    lines = [
+        f"Preset {cfg.preset}, {len(table) // seeds} bands, full retrains with {seeds} seeds. Spearman's rank correlation over the bands, with its 95 % interval.",
+        "",
+        "| ranked by | correlation |",
+        "| --- | --- |",
+        *(f"| {words} | {found[name]} |" for name, (_, words) in ASKED.items()),
+        *([f"| AUROC of one seed's retrains, AUROC of another's | {np.mean(pairs):.2f}, mean of {len(pairs)} pairs |"] if pairs else []),
+    ]
+    path = folder / f"previews-{cfg.preset}.md"
+    with atomic_file(path) as part:
+        part.write_text("\n".join(lines) + "\n")
+    return path
