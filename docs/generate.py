@@ -18,7 +18,7 @@ from badood.config import CHECKOUT, Config, Settings
 from badood.core.artefacts import atomic_file
 
 PART = re.compile(r"(<!-- generated: (?P<name>[\w./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-PAGES = ("README.md", "docs/command-line.md", "docs/settings.md", "results/README.md")
+PAGES = ("README.md", "docs/command-line.md", "docs/settings.md", "results/README.md", "results/older-trials.md")
 
 
 def generated(name: str) -> str:
