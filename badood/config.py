@@ -342,8 +342,8 @@ class CLIP(Training):
     templates: list[str] = Field(["a photo of a {}."], min_length=1, description="Prompts; their embeddings are averaged.")
     styles: NamedSource | None = Field(
         None,
-        description="Labelled images in other styles than the training images, by which CLIP's temperature and tau are set; none = ID validation "
-        "images, of which a small model is surer than of anything else.",
+        description="Labelled images in other styles than the training images, by which CLIP's temperature and tau are set; none, or of classes "
+        "that CLIP does not choose from = ID validation images, of which a small model is surer than of anything else.",
     )
     tau: Share | None = Field(
         None, description="Least probability to be recognised; none = what `recognised` of the rightly named of those images reach."

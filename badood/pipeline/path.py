@@ -23,7 +23,7 @@ from badood.pipeline.preflight import describes, needed, outlier_sources, prefli
 from badood.pipeline.preview import Previews
 from badood.pipeline.results import Results
 from badood.pipeline.runs import Run, start_run
-from badood.pipeline.sets import Sets, adopt, read_images, read_styles
+from badood.pipeline.sets import Sets, adopt, read_images, read_labelled
 from badood.pipeline.stage import Context, Engine, call
 from badood.pipeline.stages.calibrate import calibrate
 from badood.pipeline.stages.describe import describe
@@ -87,7 +87,7 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     scoring = settled(cfg.calibrate, ranked)
     into.note(notices=notices + of_ranked(ranked, scoring))
     confidence = do(calibrate, scoring, fit, first, sets.train, outliers, sets.validation, sets.auxiliary)
-    labelled = read_styles(do, cfg) or sets.validation
+    labelled = read_labelled(do, cfg, sets)
     typed = do(types, cfg.clip.model_copy(update={"weights": None}), outliers, sets.train, labelled, Models(cfg).only("clip"))
     seen = do(features, first, sets.train, outliers, sets.validation, sets.auxiliary)
     previews = Previews(seen, first, cfg.detector)

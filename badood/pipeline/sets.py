@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from badood.config import Config, NamedSource
+from badood.evaluate.ood_types import class_names, vocabulary
 from badood.pipeline.artefacts import Images
 from badood.pipeline.preflight import base_of, present
 from badood.pipeline.runs import Run
@@ -74,9 +75,12 @@ def read_real(do: Engine, cfg: Config, count: int) -> Images | None:
     return _read_one(do, cfg, cfg.data.real and cfg.data.real.model_copy(update={"limit": count}))
 
 
-def read_styles(do: Engine, cfg: Config) -> Images | None:
-    """Labelled images in other styles than the training images."""
-    return _read_one(do, cfg, cfg.clip.styles)
+def read_labelled(do: Engine, cfg: Config, sets: Sets) -> Images:
+    """Images by which CLIP is calibrated: in other styles than the training images; where there are none of classes that CLIP chooses from, as
+    when the ID images are not the preset's, ID validation images."""
+    styles = _read_one(do, cfg, cfg.clip.styles)
+    names = vocabulary(sets.train.classes, cfg.clip.vocabulary)
+    return styles if styles is not None and set(class_names(styles.classes)) <= set(names) else sets.validation
 
 
 def _read_one(do: Engine, cfg: Config, source: NamedSource | None) -> Images | None:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from badood import config
 from badood.core.artefacts import write_json
-from badood.core.errors import BadInput
 from badood.core.rows import Rows, pieces
 from badood.evaluate.clip import zero_shot
 from badood.evaluate.ood_types import certainty, class_names, ood_types, tempered, vocabulary
@@ -33,9 +32,6 @@ def types(out: Path, cfg: config.CLIP, outliers: Outliers, train: Images, labell
     def probabilities(pixels: Rows) -> NDArray[np.float32]:
         return np.asarray(zero_shot(clip, pixels, names, cfg.templates, ctx.compute).numpy())
 
-    unknown = sorted(set(class_names(labelled.classes)) - set(names))
-    if unknown:
-        raise BadInput(f"clip.styles has classes that CLIP does not choose from: {', '.join(unknown[:10])}; add them to clip.vocabulary.")
     right = np.array([names.index(name) for name in class_names(labelled.classes)])[labelled.labels]
     temperature, tau = certainty(probabilities(labelled.pixels), right, cfg)
     position = np.array([names.index(name) for name in class_names(train.classes)])
