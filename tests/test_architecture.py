@@ -38,16 +38,18 @@ def test_the_path_is_told_in_one_order() -> None:
 def test_the_path_calls_its_stages_in_that_order() -> None:
     """Where `run` comes to a part of the path, in the order in which its stages are called."""
     source = (CHECKOUT / "badood" / "pipeline" / "path.py").read_text()
-    assert list(re.findall(r"^def (run|find|retrain_all|make_outliers)\(", source, re.MULTILINE)) == [
+    assert list(re.findall(r"^def (run|find|retrain_all|train_each|make_outliers)\(", source, re.MULTILINE)) == [
         "run",
         "find",
         "retrain_all",
+        "train_each",
         "make_outliers",
     ]
     functions = {node.name: ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
     whole = (
         functions["run"].replace("find(", functions["find"].replace("make_outliers(", functions["make_outliers"]) + "find(")
         + functions["retrain_all"]
+        + functions["train_each"]
     )
     calls = re.findall(r"(?:do|call)\((encode|outliers_of|detect|calibrate|select|evaluate)\b", whole)
     assert list(dict.fromkeys(calls)) == ["encode", "outliers_of", "detect", "calibrate", "select", "evaluate"]

@@ -58,7 +58,7 @@ def test_it_is_what_leaving_out_one_does(seed: int) -> None:
 def test_outliers_among_id_images_are_harmful_and_others_are_not() -> None:
     retrain, held_out, outliers = world(2, harmful=20)
     found = harm(retrain, retrain.minimum(), held_out, outliers)
-    assert np.mean(found[:20] > np.median(found)) > 0.9
+    assert np.mean(found[:20] > np.median(found)) > 0.8
     assert found[:20].mean() > 0 > found[20:].mean()
 
 

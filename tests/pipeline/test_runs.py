@@ -123,7 +123,7 @@ def test_runs_of_another_version_stay_and_are_named(cfg: Config) -> None:
     (home() / "broken").mkdir()
     (home() / "broken" / "run.json").write_text("{")
     assert [run.id for run in list_runs()] == [new.id]
-    with pytest.raises(BadInput, match="layout 1, this version reads 2; start the run again under another name"):
+    with pytest.raises(BadInput, match="layout 1, this version reads 3; start the run again under another name"):
         open_run("old")
     with pytest.raises(BadInput, match="not readable JSON"):
         open_run("broken")
