@@ -63,7 +63,7 @@ def harm(found: Finished) -> None:
     if told is None:
         return
     st.header("Harm")
-    checked = f"rank correlation {told.spearman:.2f}, 95 % interval {told.lo:.2f} to {told.hi:.2f}, over {told.count} random halves of the outliers"
+    checked = f"rank correlation {told}, over random halves of the outliers"
     if not told.trusted:
         st.info(f"{NO_HARM[0].upper()}{NO_HARM[1:]} ({checked}).", icon=":material/info:")
         return

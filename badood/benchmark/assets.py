@@ -19,7 +19,7 @@ from badood.data.record import ImageSet
 from badood.data.splits import load
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
-from badood.evaluate.ood_types import TYPES, certainty, class_names, ood_types, tempered, vocabulary
+from badood.evaluate.ood_types import TYPES, certainty, ood_types, positions, tempered, vocabulary
 from badood.outliers.embedded import anchors
 from badood.pipeline.cards import check_cards
 from badood.pipeline.fit_figures import clip_top1, psnr
@@ -115,9 +115,8 @@ def type_agreement(models: Models, classes: Sequence[str]) -> dict[str, float]:
     def probabilities(images: ImageSet) -> NDArray[np.float32]:
         return np.asarray(zero_shot(models.clip, images.pixels(size), names, cfg.clip.templates, models.compute).numpy())
 
-    styles, position = load(cfg.clip.styles, base_of(cfg)), np.array([names.index(name) for name in class_names(classes)])
-    right = np.array([names.index(name) for name in class_names(styles.classes)])[styles.labels]
-    temperature, tau = certainty(probabilities(styles), right, cfg.clip)
+    styles, position = load(cfg.clip.styles, base_of(cfg)), positions(classes, names)
+    temperature, tau = certainty(probabilities(styles), positions(styles.classes, names)[styles.labels], cfg.clip)
     typed = ood_types(tempered(probabilities(grid), temperature), position[grid.labels], position, names, tau)["ood_type"].to_numpy()
     semantic, covariate = grid.levels["semantic"], grid.levels["covariate"]
     plain = covariate <= covariate.max() / 2

@@ -1,5 +1,6 @@
 """How much each outlier harms the detector: what leaving it out would do to held-out images. DESIGN "Harm"."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +39,8 @@ class HeldOut:
     validation: Tensor
     auxiliary: Tensor
 
-    def loss(self, retrain: HeadRetrain, theta: Tensor) -> Tensor:
-        """1 - AUROC of the energy, smooth: the mean over pairs of sigmoid((E_id - E_ood) / width).
+    def loss(self, retrain: HeadRetrain) -> Callable[[Tensor], Tensor]:
+        """Head -> 1 - AUROC of the energy, smooth: the mean over pairs of sigmoid((E_id - E_ood) / width).
 
         AUROC itself has no slope. The width is a quarter of the spread of the energies under the start, so that a head gains nothing by scaling
         all energies.
@@ -47,8 +48,12 @@ class HeldOut:
         parts = [part[evenly(len(part), _ENOUGH)].double() for part in (self.validation, self.auxiliary)]
         with torch.no_grad():
             width = SMOOTH * torch.cat([retrain.energy(retrain.start, part) for part in parts]).std()
-        of_id, of_ood = (retrain.energy(theta, part) for part in parts)
-        return torch.sigmoid((of_id[:, None] - of_ood[None, :]) / width).mean()
+
+        def misranked(theta: Tensor) -> Tensor:
+            of_id, of_ood = (retrain.energy(theta, part) for part in parts)
+            return torch.sigmoid((of_id[:, None] - of_ood[None, :]) / width).mean()
+
+        return misranked
 
 
 def harm(retrain: HeadRetrain, theta: Tensor, held_out: HeldOut, outliers: Tensor) -> NDArray[np.float64]:
@@ -69,7 +74,7 @@ def harm(retrain: HeadRetrain, theta: Tensor, held_out: HeldOut, outliers: Tenso
     def curved(direction: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(vhp(lambda point: retrain(point, even), theta, torch.from_numpy(direction.ravel()))[1])  # type: ignore[no-untyped-call]
 
-    wanted = np.asarray(jacobian(lambda point: held_out.loss(retrain, point), theta))  # type: ignore[no-untyped-call]
+    wanted = np.asarray(jacobian(held_out.loss(retrain), theta))  # type: ignore[no-untyped-call]
     hessian = LinearOperator((len(theta), len(theta)), curved, dtype=np.float64)
     solved = torch.from_numpy(minres(hessian, wanted, rtol=1e-8)[0])
 
@@ -102,11 +107,11 @@ def subset_losses(
         Two arrays (subsets,): foretold and real held-out loss, in millionths; the foretold up to a constant.
     """
     of_each, draw = np.asarray(harms, dtype=np.float64), np.random.default_rng(derive_seed("harm", seed))
-    foretold, real = np.empty(subsets), np.empty(subsets)
+    foretold, real, loss = np.empty(subsets), np.empty(subsets), held_out.loss(retrain)
     for number in range(subsets):
         kept = draw.permutation(len(of_each)) < len(of_each) // 2
         foretold[number] = -of_each[~kept].sum() * len(kept) / kept.sum()  # of a mean over fewer, each has a larger part
-        real[number] = MILLION * float(held_out.loss(retrain, retrain.minimum(torch.from_numpy(kept), begin=theta)))
+        real[number] = MILLION * float(loss(retrain.minimum(torch.from_numpy(kept), begin=theta)))
         (progress or Silent()).update("harm", number + 1, subsets)
     return foretold, real
 

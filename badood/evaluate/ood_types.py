@@ -45,6 +45,11 @@ def vocabulary(classes: Sequence[str], foreign: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def positions(classes: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
+    """(C,) where the vocabulary `names` has the name CLIP reads for each class."""
+    return np.array([names.index(name) for name in class_names(classes)], dtype=np.int64)
+
+
 def fit_temperature(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """The temperature that makes CLIP's probabilities fit labelled images best, by their log-likelihood. Guo et al. 2017.
 

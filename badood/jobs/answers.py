@@ -48,14 +48,15 @@ def ping() -> str:
 
 def preview(run: str, filter: dict[str, Any]) -> dict[str, Any]:
     """FPR95, AUROC and AUPR on validation data of a head-only retrain on what a filter keeps; kept, lo, hi, overlap."""
-    _, found = _opened(run)
-    chosen = _selected(found, Filter(**filter))
+    opened, found = _opened(run)
+    chosen = _selected(opened, found, Filter(**filter))
     figures = found.previews.head_metrics(chosen.kept)
     return {**figures, "kept": int(chosen.kept.sum()), "lo": chosen.lo, "hi": chosen.hi, "overlap": chosen.overlap}
 
 
-def _selected(found: Results, asked: Filter) -> Selection:
-    """What a filter keeps."""
+def _selected(run: Run, found: Results, asked: Filter) -> Selection:
+    """What a filter keeps; previews take as many threads as the run's settings say."""
+    Context(run.cfg.compute).take_threads()
     table = filter_table(found.outliers, found.described, found.confidence, found.harm)
     return found.previews.select(table, asked, found.confidence.validation)
 
@@ -68,7 +69,7 @@ def suggest(run: str, sources: Sequence[str] = ()) -> dict[str, Any]:
     """
     opened, found = _opened(run)
     asked = opened.cfg.filter.model_copy(update={"strategy": "auto"} | ({"sources": list(sources)} if sources else {}))
-    chosen = _selected(found, asked)
+    chosen = _selected(opened, found, asked)
     return {"lo": chosen.lo, "hi": chosen.hi, "kept": int(chosen.kept.sum()), "reason": chosen.reason}
 
 

@@ -13,7 +13,7 @@ from badood.core.progress import Progress, Silent
 from badood.data.record import ImageSet
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
-from badood.evaluate.ood_types import class_names, vocabulary
+from badood.evaluate.ood_types import positions, vocabulary
 from badood.outliers.embedded import anchors
 from badood.pipeline.fit_check import NAMED, Figures, lift_of, percent, shows
 from badood.pipeline.models import Model, Models
@@ -119,7 +119,7 @@ def clip_top1(models: Models, pixels: Tensor, labels: NDArray[np.int64], classes
     """Zero-shot top-1 accuracy over the classes' names and the preset's whole vocabulary."""
     cfg = models.cfg.clip
     names = vocabulary(classes, cfg.vocabulary)
-    position = np.array([names.index(name) for name in class_names(classes)])
+    position = positions(classes, names)
     chosen = zero_shot(models.clip, pixels, names, cfg.templates, models.compute).argmax(dim=1)
     return float((chosen.numpy() == position[labels]).mean())
 

@@ -40,6 +40,10 @@ class Context:
         wish = self.settings
         return choose(wish.device, wish.precision, wish.threads, wish.memory_gb)
 
+    def take_threads(self) -> None:
+        """Have torch take as many threads as the settings say, for what computes on the CPU whatever the device: choosing a compute sets them."""
+        _ = self.compute
+
 
 @dataclass(frozen=True)
 class Stage(Generic[A_co]):

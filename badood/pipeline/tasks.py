@@ -16,7 +16,7 @@ from badood.detect.train import detector_loss, untrained
 from badood.encode.features import encode
 from badood.encode.moco import MoCo, moco_loss, random_crop
 from badood.evaluate import clip as zero_shot
-from badood.evaluate.ood_types import class_names, vocabulary
+from badood.evaluate.ood_types import class_names, positions, vocabulary
 from badood.pipeline.models import Models, Trainable
 from badood.pipeline.preflight import base_of
 from badood.synthesise.rdm import RDM, rdm_loss
@@ -93,9 +93,7 @@ def _clip(models: Models, data: ImageSet) -> Task:
     unknown = sorted({name for part in sets for name in class_names(part.classes)} - set(names))
     if unknown:
         raise BadInput(f"clip.vocabulary lacks classes of the training images: {', '.join(unknown[:10])}; add them.")
-    labels = torch.cat(
-        [torch.tensor([names.index(name) for name in class_names(part.classes)])[torch.from_numpy(part.labels)] for part in sets]
-    )
+    labels = torch.cat([torch.from_numpy(positions(part.classes, names)[part.labels]) for part in sets])
     pixels = torch.cat([part.pixels(cfg.data.image_size) for part in sets])
     loss = zero_shot.clip_loss(model, pixels, labels, zero_shot.captions(names, cfg.clip.templates), models.compute)
     return Task(model.network, loss, len(pixels), ", ".join(part.name for part in sets))

@@ -37,7 +37,7 @@ def loss_at(retrain: HeadRetrain, held_out: HeldOut, theta: Tensor, row: int, we
     """Held-out loss of a retrain in which one outlier has another weight, in millionths."""
     weights = torch.ones(len(retrain.outliers), dtype=torch.float64)
     weights[row] = weight
-    return MILLION * float(held_out.loss(retrain, retrain.minimum(weights, begin=theta)))
+    return MILLION * float(held_out.loss(retrain)(retrain.minimum(weights, begin=theta)))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -49,7 +49,7 @@ def test_it_is_what_leaving_out_one_does(seed: int) -> None:
         (loss_at(retrain, held_out, theta, row, 1.02) - loss_at(retrain, held_out, theta, row, 0.98)) / 0.04 for row in range(OUTLIERS)
     ]
     np.testing.assert_allclose(found, slopes, rtol=0.02, atol=0.01 * np.abs(found).max())
-    whole = MILLION * float(held_out.loss(retrain, theta))
+    whole = MILLION * float(held_out.loss(retrain)(theta))
     falls = [whole - loss_at(retrain, held_out, theta, row, 0) for row in range(OUTLIERS)]
     assert np.corrcoef(found, falls)[0, 1] > 0.95
     assert abs(found.sum()) < 1e-6 * np.abs(found).sum()

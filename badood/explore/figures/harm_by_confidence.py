@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from badood.core.rows import evenly
 from badood.explore.figures.style import GROUP_COLOURS, PALETTE, empty, styled
 
 GROUPS = 10
@@ -19,7 +20,7 @@ def harm_by_confidence(table: pd.DataFrame) -> go.Figure:
     title = "Harm by id_confidence (line: mean of each tenth, with its 95 % interval)"
     if len(table) < 2 * GROUPS:
         return empty(title, f"Fewer than {2 * GROUPS} outliers.")
-    dots = table.iloc[np.linspace(0, len(table) - 1, min(len(table), _DOTS)).astype(int)]
+    dots = table.iloc[evenly(len(table), _DOTS)]
     tenths = table.groupby(pd.qcut(table["id_confidence"].rank(method="first"), GROUPS, labels=False))
     means = tenths["harm"].mean()
     figure = go.Figure()

@@ -25,6 +25,7 @@ def harm(out: Path, subsets: int, previews: Previews, ctx: Context) -> None:
     Args:
         subsets: random halves of the outliers on which the head is retrained.
     """
+    ctx.take_threads()
     features = torch.from_numpy(np.array(previews.features.array("outliers")))
     among = evenly(len(features), ENOUGH)
     retrain, held_out = previews.retrain(among), previews.held_out

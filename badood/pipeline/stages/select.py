@@ -28,6 +28,7 @@ def select(
     Raises:
         EmptySelection: the filter keeps nothing.
     """
+    ctx.take_threads()
     chosen = previews.select(filter_table(outliers, described, confidence, harm), cfg, confidence.validation)
     keep(out, chosen.kept, lo=chosen.lo, hi=chosen.hi, overlap=chosen.overlap, reason=chosen.reason, warning=chosen.warning)
 

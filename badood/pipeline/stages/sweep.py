@@ -18,6 +18,7 @@ _LIMITS = 11
 @stage("sweep", version=1, result=Sweep, shared=False)
 def sweep(out: Path, quantiles: bool, span: list[float], confidence: Confidence, previews: Previews, ctx: Context) -> None:
     """`sweep.parquet`: a row a band, as `filter.sweep` makes them."""
+    ctx.take_threads()
     done = 0
 
     def counted(kept: NDArray[np.bool_]) -> dict[str, float]:

@@ -22,7 +22,7 @@ _BATCH = 128
 
 @stage("table", version=2, result=Table, shared=False)
 def table(
-    out: Path, outliers: Outliers, described: Described | None, confidence: Confidence, typed: Typed, harm: Harm | None, ctx: Context
+    out: Path, outliers: Outliers, described: Described | None, confidence: Confidence, typed: Typed, harm: Harm, ctx: Context
 ) -> None:
     """`outliers.parquet`: a row an outlier, with the image."""
     write_outliers(out / "outliers.parquet", joined(outliers, described, confidence, typed, harm), outliers.pixels)

@@ -10,7 +10,7 @@ from badood import config
 from badood.core.artefacts import write_json
 from badood.core.rows import Rows, pieces
 from badood.evaluate.clip import zero_shot
-from badood.evaluate.ood_types import certainty, class_names, ood_types, tempered, vocabulary
+from badood.evaluate.ood_types import certainty, ood_types, positions, tempered, vocabulary
 from badood.pipeline.artefacts import Images, Outliers, Typed
 from badood.pipeline.models import Models
 from badood.pipeline.stage import Context, stage
@@ -32,9 +32,9 @@ def types(out: Path, cfg: config.CLIP, outliers: Outliers, train: Images, labell
     def probabilities(pixels: Rows) -> NDArray[np.float32]:
         return np.asarray(zero_shot(clip, pixels, names, cfg.templates, ctx.compute).numpy())
 
-    right = np.array([names.index(name) for name in class_names(labelled.classes)])[labelled.labels]
+    right = positions(labelled.classes, names)[labelled.labels]
     temperature, tau = certainty(probabilities(labelled.pixels), right, cfg)
-    position = np.array([names.index(name) for name in class_names(train.classes)])
+    position = positions(train.classes, names)
     anchors = anchor_labels(outliers, train.classes)
     anchor = np.where(anchors >= 0, position[anchors], -1)
     both = zip(outliers.pixels.parts(_CHUNK), pieces(len(outliers), _CHUNK), strict=True)
