@@ -45,13 +45,9 @@ def _types(found: Finished) -> None:
         )
         st.caption(f"Band {limits[0]:.4g} to {limits[1]:.4g} in id_confidence, as set on the page Band.")
         table = found.type_table_at(tau, limits, only)
-        told = [
-            f"{100 * row.removed_share:.0f} % ({100 * row.removed_lo:.0f} to {100 * row.removed_hi:.0f})" if row.before else ""
-            for row in table.itertuples()
-        ]
         shown = table[["ood_type", "before", "after", "before_share", "after_share"]]
         st.dataframe(
-            shown.assign(before_share=100 * table["before_share"], after_share=100 * table["after_share"], removed=told),
+            shown.assign(before_share=100 * table["before_share"], after_share=100 * table["after_share"]),
             hide_index=True,
             column_config={
                 "ood_type": "type",
@@ -59,14 +55,15 @@ def _types(found: Finished) -> None:
                 "after": "in the band",
                 "before_share": st.column_config.NumberColumn("of all", format="%.1f %%"),
                 "after_share": st.column_config.NumberColumn("of the band", format="%.1f %%"),
-                "removed": st.column_config.TextColumn(
-                    "removed", help="Share of the type that the band leaves out, with its 95 % interval."
-                ),
             },
         )
         there = table[table["before"] > 0]
-        if there["removed_lo"].max() <= there["removed_hi"].min():
-            st.caption("The rates at which the band removes these types are not distinguishable.")
+        rates = ", ".join(
+            f"{row.ood_type} {100 * row.removed_share:.0f} % ({100 * row.removed_lo:.0f} to {100 * row.removed_hi:.0f})"
+            for row in there.itertuples()
+        )
+        apart = there["removed_lo"].max() > there["removed_hi"].min()
+        st.caption(f"The band leaves out, with 95 % intervals: {rates}.{'' if apart else ' These rates are not distinguishable.'}")
         filters = Filters(id_confidence=limits, source=only)
         export_menu(found, lambda: found.outliers.ids(filters), found.outliers.count(filters), band=limits, key="types")
     right.plotly_chart(figures.ood_types(table), key="ood types", config={"displaylogo": False})
