@@ -87,7 +87,11 @@ class EncodedRows:
     def _read_group(self, group: int) -> Any:
         file, inner = self._groups[group]
         with reading(self._paths[file]):
-            return self._files[file].read_row_group(inner, columns=[self._column])[self._column]
+            values = self._files[file].read_row_group(inner, columns=[self._column])[self._column]
+            promised = int(self._starts[group + 1] - self._starts[group])
+            if len(values) != promised:  # Arrow tells none of it
+                raise ValueError(f"row group {inner} holds {len(values):,} of {promised:,} rows")
+        return values
 
 
 def _leaf_of_paths(parquet: Any, column: str) -> str | None:
