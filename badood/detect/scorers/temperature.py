@@ -30,7 +30,7 @@ class Temperature(Scorer):
 
     def fit(self, seen: Activations, labels: Tensor) -> Self:
         """Learn the temperature."""
-        temperature = torch.full((1,), self.start, requires_grad=True)
+        temperature = torch.full((1,), self.start, dtype=seen.logits.dtype, requires_grad=True)
         optimizer = torch.optim.LBFGS([temperature], lr=self.rate, max_iter=self.steps, line_search_fn=self.line_search)
 
         def closure() -> Tensor:
