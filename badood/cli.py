@@ -471,25 +471,19 @@ def experiment(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Do outliers help, and does it matter which (paper Table 2)? Paired over seeds; writes results/filters-PRESET-LABEL.json, .md and .svg."""
-    from badood.benchmark import preview_experiment
-    from badood.benchmark.filter_experiment import run_experiment, write
+    """Do outliers help, and does it matter which (paper Table 2)? Paired over seeds; writes results/filters-PRESET-LABEL.json, .md and .svg.
+
+    The files are written after each seed, and seeds that they hold of the same settings and weights are kept: delete them to measure all anew.
+    """
+    from badood.benchmark.filter_experiment import run_experiment
+    from badood.benchmark.preview_experiment import run_previews
 
     cfg, progress = load_config(preset, settings or [], data, dataset), _terminal()
-    if previews:
-        try:
-            table = preview_experiment.run_previews(cfg, seeds, progress)
-        finally:
-            progress.close()
-        written = preview_experiment.write(cfg, table)
-        print(as_json({"rows": table.to_dict("records")}) if json else written.read_text())
-        return
     try:
-        rows, facts = run_experiment(cfg, seeds, progress)
+        written = run_previews(cfg, seeds, progress) if previews else run_experiment(cfg, seeds, progress, label=label)
     finally:
         progress.close()
-    written = write(cfg, rows, facts, label)
-    print(as_json({"rows": rows.to_dict("records"), "facts": facts.to_dict("records")}) if json else written.read_text())
+    print(written.with_suffix(".json").read_text() if json else written.read_text())
 
 
 @app.command("check-assets")
@@ -498,15 +492,20 @@ def check_assets(
     data: DataFolder = None,
     dataset: DataSet = None,
     settings: Set = None,
-    save: Annotated[bool, typer.Option("--save", help="Also write results/assets-PRESET.json, which the README quotes.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Also write results/assets-PRESET.json, which the README quotes, and a picture of 100 outliers.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Measure the shipped models: k-NN accuracy, PSNR, decode consistency, CLIP top-1, minority score by scale."""
-    from badood.benchmark.assets import check, write
+    from badood.benchmark.assets import check, sheet, write
+    from badood.core.places import results
 
     cfg, progress = load_config(preset, settings or [], data, dataset), _terminal()
     try:
         figures = check(cfg, progress)
+        if save:
+            sheet(cfg, results() / f"outliers-{preset}.png", progress)
     finally:
         progress.close()
     if save:

@@ -116,8 +116,17 @@ class Encoder(Training):
     backbone: str = Field(description='timm model name, or "vit_moco_*": the published ViT.')
     backbone_params: Params = Field({}, description="Arguments for the backbone.")
     image_size: int = Field(ge=8, le=1024, description="Input height and width in px, bicubic.")
+    view_size: int | None = Field(
+        None,
+        ge=8,
+        description="Side of the training views in px; none = image_size. Things look larger in smaller views, and less time goes by: "
+        "Touvron et al. 2019.",
+    )
     hidden: Count = Field(4096, description="Width of the projection and prediction heads.")
     dim: Count = Field(256, description="Length of z0.")
+    begin_with: str | None = Field(
+        None, description="Weights file of a detector whose backbone the encoder's starts from: z0 then knows the classes. none = random."
+    )
     weights: str | None = Field(None, description="Weights file; none = encoder.safetensors in the preset's weights folder.")
     temperature: float = Field(0.2, gt=0, description="Of InfoNCE.")
     momentum: float = Field(0.99, ge=0, le=1, description="Of the momentum encoder at the start; cosine to 1.")

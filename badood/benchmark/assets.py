@@ -9,18 +9,24 @@ import torch
 from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
 
 from badood.config import Config
 from badood.core.artefacts import atomic_file, read_json, write_json
+from badood.core.compute import Compute
 from badood.core.noise import Noise
 from badood.core.places import results
 from badood.core.progress import Progress, Silent
+from badood.core.rows import evenly
 from badood.data.record import ImageSet
 from badood.data.splits import load
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
 from badood.evaluate.ood_types import TYPES, certainty, ood_types, positions, tempered, vocabulary
-from badood.outliers.embedded import anchors
+from badood.evaluate.probe import MENDS, probed
+from badood.outliers.embedded import Embedded, anchors
+from badood.outliers.source import Given
 from badood.pipeline.cards import check_cards
 from badood.pipeline.fit_figures import clip_top1, psnr
 from badood.pipeline.models import MODELS, Models
@@ -28,6 +34,10 @@ from badood.pipeline.preflight import base_of
 from badood.synthesise import synthesiser
 from badood.synthesise.guidance import minority_score
 
+PROBES = {"probe_rebuilt": "rebuilt", "probe_decoded": "decoded"}
+PROBED = 3000
+SHOWN = 100
+ENLARGED = 2
 NEIGHBOURS = 20
 SCALES = (0.0, 0.025, 0.05, 0.075)
 _ANCHORS = 500
@@ -47,6 +57,8 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
         types_right, recognisable_missed: where a shift grid of the ID classes tells the truth. Share of the images without semantic shift that are
             typed OOD-I and of those that became another class that are typed OOD-II, up to the covariate level of half way; share of these that
             are typed OOD-III.
+        probe_rebuilt, probe_decoded: by what is done to both sides, how often a small network tells test images from their reconstruction by the
+            tokenizer, and anchors from their decoded z0; 0.5 = it cannot.
         minority_score_by_scale: mean minority score of outliers of the same 500 anchors at guidance 0, 0.025, 0.05, 0.075.
     """
     progress = progress or Silent()
@@ -74,10 +86,32 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
         "decode_consistency": consistency(decoded),
         "clip_top1": clip_top1(models, pixels, test.labels, test.classes),
         **type_agreement(models, test.classes),
+        "probe_rebuilt": told_apart(originals, rebuilt, compute, progress),
+        "probe_decoded": told_apart(originals[torch.from_numpy(rows)], decoded, compute, progress),
         "minority_score_by_scale": [
             _mean_minority_score(cfg, models, compute.put(anchor), compute.put(labels), scale, noise) for scale in SCALES
         ],
     }
+
+
+def told_apart(real: Tensor, made: Tensor, compute: Compute, progress: Progress | None = None) -> dict[str, float]:
+    """By the name of a mend, how often images are told from what a model made of them; at most `PROBED` of each."""
+    rows = torch.from_numpy(evenly(len(real), PROBED))
+    real, made = real[rows], made[rows]
+    return {name: probed(mend(real), mend(made), compute, progress=progress).mean for name, mend in MENDS.items()}
+
+
+def sheet(cfg: Config, path: Path, progress: Progress | None = None) -> None:
+    """Write 100 outliers of the preset as one picture, guidance scale after guidance scale."""
+    models, train = Models(cfg), load(cfg.data.train, None)
+    enough = cfg.synthesise.model_copy(update={"count": SHOWN + len(cfg.synthesise.scales)})
+    source = Embedded.of(cfg.model_copy(update={"synthesise": enough}), cfg.outliers[0])
+    z0 = encode(models.encoder, train.pixels(cfg.data.image_size), models.compute)
+    given = Given(cfg.data.image_size, models.compute, progress or Silent(), train.labels, train.classes, train.ids, z0, models)
+    images = torch.cat([torch.from_numpy(group.images) for group in source.groups(given, 0)])[:SHOWN]
+    larger = images.repeat_interleave(ENLARGED, dim=2).repeat_interleave(ENLARGED, dim=3)
+    with atomic_file(path) as part:
+        to_pil_image(make_grid(larger, nrow=10)).save(part, format="PNG")
 
 
 FIGURES = {
@@ -100,6 +134,11 @@ def write(cfg: Config, figures: dict[str, Any], folder: Path | None = None) -> N
     lines = [f"| on test images | {' | '.join(measured)} |", "| --- |" + " --- |" * len(measured)]
     for key, text in FIGURES.items():
         lines.append(f"| {text} | " + " | ".join(_cell(reached.get(key)) for reached in measured.values()) + " |")
+    sides = [(preset, key) for preset in measured for key in PROBES if measured[preset].get(key)]
+    if sides:
+        head = " | ".join(f"{preset}, {PROBES[key]}" for preset, key in sides)
+        lines += ["", f"| a small network tells them from real ones | {head} |", "| --- |" + " --- |" * len(sides)]
+        lines += [f"| {mend} | " + " | ".join(_cell(measured[preset][key].get(mend)) for preset, key in sides) + " |" for mend in MENDS]
     with atomic_file(folder / "assets.md") as part:
         part.write_text("\n".join(lines) + "\n")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from badood.benchmark.seeds import experiment_key, measured, missing, plain, records
 from badood.config import Config, Filter
 from badood.core.artefacts import atomic_file, write_json
 from badood.core.errors import EmptySelection
@@ -42,36 +43,44 @@ FOIL = {"random": ("none", "real", *STRATEGIES[1:]), "20 % less, random": ("20 %
 QUANTILES = [0.05, 0.5, 0.95]
 
 
-def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every way to choose outliers, with every seed.
+def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None, folder: Path | None = None, label: str = "") -> Path:
+    """Every way to choose outliers, with every seed; written after each seed, and seeds that the files hold are kept.
 
     The outliers are the same for all seeds; what changes is the detector's seed (initial weights, order, augmentation), hence the calibration
     and what each band keeps, and what is drawn at random. All rows of a seed share it, so that differences are paired.
 
+    Rows: seed, row, kept, overlap, and `FIGURES` on test data as fractions; not numbers where a filter keeps nothing. "none" is trained on ID
+    images alone, "real" on real images of other classes.
+    Facts: a row a seed: count (outliers of the rows at equal numbers), id_confidence of outliers and of ID validation at `QUANTILES`, harm's
+    rank correlation with id_confidence and with retrains (LDS), and the share of each CLIP type that the mid band removes.
+
     Returns:
-        Rows: seed, row, kept, overlap, and `FIGURES` on test data as fractions; not numbers where a filter keeps nothing. "none" is trained on ID
-        images alone, "real" on real images of other classes.
-        Facts: a row a seed: count (outliers of the rows at equal numbers), id_confidence of outliers and of ID validation at `QUANTILES`, harm's
-        rank correlation with id_confidence and with retrains (LDS), and the share of each CLIP type that the mid band removes.
+        The Markdown file, as `write` does.
     """
-    cfg = cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})  # the table is of our score alone
-    preflight(cfg)
-    base = start_run(cfg, progress=progress)
-    rows: list[dict[str, Any]] = []
-    facts: list[dict[str, Any]] = []
-    with base.at_work():
-        for seed in range(seeds):
-            seeds_of = {"detector": cfg.detector, "filter": cfg.filter}
-            seeded = cfg.model_copy(update={name: part.model_copy(update={"seed": seed}) for name, part in seeds_of.items()})
-            run = Run(base.folder, seeded, base.progress)
-            do = Processes(run, Context(seeded.compute, base.progress))
-            found = find(do, run, read_images(do, seeded))
-            count = equal_count(found)
-            facts.append({"seed": seed, "count": count, **_facts(run, found)})
-            rows += [
-                {"seed": seed, **row} for row in [*_ends(do, run, found, count), *_filtered(do, run, found, filters(found, count, seed))]
-            ]
-    return pd.DataFrame(rows), pd.DataFrame(facts)
+    cfg = plain(cfg)
+    found = measured(_path(cfg, label, folder).with_suffix(".json"), cfg)
+    rows, facts = found.get("rows", pd.DataFrame()), found.get("facts", pd.DataFrame())
+    if wanted := missing(seeds, rows, facts):
+        preflight(cfg)
+        base = start_run(cfg, progress=progress)
+        with base.at_work():
+            for seed in wanted:
+                more, told = _of_seed(base, cfg, seed)
+                rows, facts = pd.concat([rows, pd.DataFrame(more)]), pd.concat([facts, pd.DataFrame([told])])
+                write(cfg, rows, facts, label, folder)
+    return write(cfg, rows, facts, label, folder)
+
+
+def _of_seed(base: Run, cfg: Config, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows and facts of one seed."""
+    seeds_of = {"detector": cfg.detector, "filter": cfg.filter}
+    seeded = cfg.model_copy(update={name: part.model_copy(update={"seed": seed}) for name, part in seeds_of.items()})
+    run = Run(base.folder, seeded, base.progress)
+    do = Processes(run, Context(seeded.compute, base.progress))
+    found = find(do, run, read_images(do, seeded))
+    count = equal_count(found)
+    rows = [*_ends(do, run, found, count), *_filtered(do, run, found, filters(found, count, seed))]
+    return [{"seed": seed, **row} for row in rows], {"seed": seed, "count": count, **_facts(run, found)}
 
 
 def equal_count(found: Results) -> int:
@@ -219,19 +228,21 @@ def _interval(told: Interval, unit: float = 1.0) -> str:
     return f"{unit * told.mean:.2f} ({unit * told.lo:.2f} to {unit * told.hi:.2f})" if told.count else "not known"
 
 
+def _path(cfg: Config, label: str, folder: Path | None) -> Path:
+    return (folder or results()) / ("-".join(filter(None, ("filters", cfg.preset, label))) + ".md")
+
+
 def write(cfg: Config, rows: pd.DataFrame, facts: pd.DataFrame, label: str = "", folder: Path | None = None) -> Path:
     """Write the raw rows and facts as JSON, the summary as Markdown and the differences as SVG; returns the Markdown file.
 
     Args:
         label: names a variant of the preset; it is added to the names of the files. folder: none = the checkout's results.
     """
-    folder = folder or results()
-    name = "-".join(filter(None, ("filters", cfg.preset, label)))
-    write_json(folder / f"{name}.json", {"rows": rows.to_dict("records"), "facts": facts.to_dict("records")})
+    path = _path(cfg, label, folder)
+    write_json(path.with_suffix(".json"), {"key": experiment_key(cfg), "rows": records(rows), "facts": records(facts)})
     seeds, count = rows["seed"].nunique(), facts["count"].median()
     told = f"Preset {cfg.preset}, {seeds} seeds, mean over the OOD sets, percent; filters are compared at {count:,.0f} outliers."
-    path = folder / f"{name}.md"
     with atomic_file(path) as part:
         part.write_text(f"{told}\n\n{markdown(rows, facts)}")
-    plot(rows, folder / f"{name}.svg", f"Preset {cfg.preset}, {seeds} seeds: does it matter which outliers?")
+    plot(rows, path.with_suffix(".svg"), f"Preset {cfg.preset}, {seeds} seeds: does it matter which outliers?")
     return path

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from badood.benchmark.seeds import experiment_key, measured, missing, plain, records
 from badood.config import Config, Filter
 from badood.core.artefacts import atomic_file, write_json
 from badood.core.places import results
@@ -33,31 +34,41 @@ ASKED = {
 """By a retrain's figure: the preview's column that foretells it, and both in words."""
 
 
-def run_previews(cfg: Config, seeds: int, progress: Progress | None = None) -> pd.DataFrame:
+def run_previews(cfg: Config, seeds: int, progress: Progress | None = None, folder: Path | None = None) -> Path:
     """Every band previewed once, and retrained in full with every seed; the first detector, and so the bands, are those of seed 0.
 
+    Written after each seed; seeds that the files hold are kept. A row a seed and band: seed, lo, hi, kept, preview_fpr95 and preview_auroc
+    (validation images), fpr95 and auroc (test images), validation_auroc.
+
     Returns:
-        A row a seed and band: seed, lo, hi, kept, preview_fpr95 and preview_auroc (validation images), fpr95 and auroc (test images),
-        validation_auroc.
+        The Markdown file, as `write` does.
     """
-    cfg = cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})
-    preflight(cfg)
-    base = start_run(cfg, progress=progress)
-    with base.at_work():
-        do = Processes(base, Context(cfg.compute, base.progress))
-        found = find(do, base, read_images(do, cfg))
-        confidence = found.confidence.outliers
-        limits = [0.0, *np.quantile(confidence, np.linspace(0, 1, LIMITS))[1:-1].tolist(), 1.0]
-        bands = {f"{lo:.3f} to {hi:.3f}": Filter(lo=lo, hi=hi) for lo, hi in combinations(limits, 2)}
-        previews = {name: found.previews.head_metrics((confidence >= band.lo) & (confidence <= band.hi)) for name, band in bands.items()}
-        rows = []
-        for seed in range(seeds):
-            seeded = cfg.model_copy(update={"detector": cfg.detector.model_copy(update={"seed": seed})})
-            for name, row in retrain_all(do, Run(base.folder, seeded, base.progress), found, bands).items():
-                told = {"seed": seed, "lo": bands[name].lo, "hi": bands[name].hi, "kept": row.kept}
-                told |= {f"preview_{key}": previews[name][key] for key in ("fpr95", "auroc")}
-                rows.append(told | {"fpr95": row.fpr95, "auroc": row.auroc, "validation_auroc": row.validation["auroc"]})
-    return pd.DataFrame(rows)
+    cfg = plain(cfg)
+    table = measured(_path(cfg, folder).with_suffix(".json"), cfg).get("rows", pd.DataFrame())
+    if wanted := missing(seeds, table):
+        preflight(cfg)
+        base = start_run(cfg, progress=progress)
+        with base.at_work():
+            do = Processes(base, Context(cfg.compute, base.progress))
+            found = find(do, base, read_images(do, cfg))
+            confidence = found.confidence.outliers
+            limits = [0.0, *np.quantile(confidence, np.linspace(0, 1, LIMITS))[1:-1].tolist(), 1.0]
+            bands = {f"{lo:.3f} to {hi:.3f}": Filter(lo=lo, hi=hi) for lo, hi in combinations(limits, 2)}
+            previews = {
+                name: found.previews.head_metrics((confidence >= band.lo) & (confidence <= band.hi)) for name, band in bands.items()
+            }
+            for seed in wanted:
+                seeded = cfg.model_copy(update={"detector": cfg.detector.model_copy(update={"seed": seed})})
+                made = retrain_all(do, Run(base.folder, seeded, base.progress), found, bands)
+                rows = [
+                    {"seed": seed, "lo": bands[name].lo, "hi": bands[name].hi, "kept": row.kept}
+                    | {f"preview_{key}": previews[name][key] for key in ("fpr95", "auroc")}
+                    | {"fpr95": row.fpr95, "auroc": row.auroc, "validation_auroc": row.validation["auroc"]}
+                    for name, row in made.items()
+                ]
+                table = pd.concat([table, pd.DataFrame(rows)])
+                write(cfg, table, folder)
+    return write(cfg, table, folder)
 
 
 def agreements(table: pd.DataFrame) -> dict[str, Agreement]:
@@ -72,16 +83,19 @@ def between_seeds(table: pd.DataFrame) -> list[float]:
     return [agreement(seeds[one], seeds[other]).spearman for one, other in combinations(seeds.columns, 2)]
 
 
+def _path(cfg: Config, folder: Path | None) -> Path:
+    return (folder or results()) / f"previews-{cfg.preset}.md"
+
+
 def write(cfg: Config, table: pd.DataFrame, folder: Path | None = None) -> Path:
     """Write rows and agreements as JSON and a summary as Markdown; returns the Markdown file.
 
     Args:
         folder: none = the checkout's results.
     """
-    folder = folder or results()
-    found = agreements(table)
-    content = {"agreements": {name: asdict(each) for name, each in found.items()}, "rows": table.to_dict("records")}
-    write_json(folder / f"previews-{cfg.preset}.json", content)
+    found, path = agreements(table), _path(cfg, folder)
+    content = {"agreements": {name: asdict(each) for name, each in found.items()}, "rows": records(table)}
+    write_json(path.with_suffix(".json"), {"key": experiment_key(cfg), **content})
     seeds, pairs = table["seed"].nunique(), between_seeds(table)
     lines = [
         f"Preset {cfg.preset}, {len(table) // seeds} bands, full retrains with {seeds} seeds. Spearman's rank correlation over the bands, with its 95 % interval.",
@@ -91,7 +105,6 @@ def write(cfg: Config, table: pd.DataFrame, folder: Path | None = None) -> Path:
         *(f"| {words} | {found[name]} |" for name, (_, words) in ASKED.items()),
         *([f"| AUROC of one seed's retrains, AUROC of another's | {np.mean(pairs):.2f}, mean of {len(pairs)} pairs |"] if pairs else []),
     ]
-    path = folder / f"previews-{cfg.preset}.md"
     with atomic_file(path) as part:
         part.write_text("\n".join(lines) + "\n")
     return path

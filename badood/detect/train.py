@@ -15,6 +15,7 @@ from badood.core.progress import Progress
 from badood.core.rows import evenly
 from badood.core.seeds import derive_seed
 from badood.core.training import Loss, fit
+from badood.core.whitened import WHITENED_BY, whiten_by
 from badood.detect.activations import Activations, Images
 from badood.detect.augment import augmented
 from badood.detect.backbone import Detector, Head
@@ -22,7 +23,6 @@ from badood.detect.energy_loss import energy, rank_correlation, uncertainty_loss
 
 SCORE_BATCH = 512
 REPORT_ROWS = 2000
-BEGIN_ROWS = 1000
 
 
 def make_detector(
@@ -102,10 +102,10 @@ def _trained(
 
 
 def untrained(cfg: config.Detector, classes: int, images: Tensor) -> Detector:
-    """A detector of random weights, on the CPU; what its family sets from the data is set from (N, 3, H, W) uint8 ID images."""
+    """A detector of random weights, on the CPU; what a network takes from the data is taken from (N, 3, H, W) uint8 ID images."""
     torch.manual_seed(derive_seed(cfg.seed, "detector"))
     detector = Detector(cfg, classes)
-    detector.family.begin(detector.backbone, detector.prepare(images[evenly(len(images), BEGIN_ROWS)]))
+    whiten_by(detector.backbone, detector.prepare(images[evenly(len(images), WHITENED_BY)]))
     return detector
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import badood.core.whitened  # noqa: F401  one more of timm's models
 from badood.config import Encoder as EncoderSettings
 from badood.core import weights
 from badood.core.compute import Compute

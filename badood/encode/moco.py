@@ -56,7 +56,7 @@ def moco_loss(moco: MoCo, pixels: Tensor, compute: Compute) -> Loss:
     def loss(rows: Tensor, done: float) -> Tensor:
         moco.follow(done)
         images = compute.put(pixels[rows]).float().div_(255)
-        first, second = (view(images, moco.cfg.crops, moco.cfg.image_size) for _ in range(2))
+        first, second = (view(images, moco.cfg.crops, moco.cfg.view_size or moco.cfg.image_size) for _ in range(2))
         return moco.loss(first, second, compute.ranks)
 
     return loss

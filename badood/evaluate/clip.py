@@ -19,6 +19,7 @@ from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from torch import Tensor, nn
 from torch.nn import functional
 
+import badood.core.whitened  # noqa: F401  one more of timm's models
 from badood.core import weights as weights_file
 from badood.core.compute import Compute
 from badood.core.errors import BadConfig, BadInput, BadWeights

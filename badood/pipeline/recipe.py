@@ -139,6 +139,7 @@ def _recipe(wish: Wish, base: Config, images: ImageSet, size: int) -> Config:
         content[model]["weights"] = None
         if wish.start is not None:
             content[model]["lr"] *= FURTHER
+    content["encoder"]["begin_with"] = None  # the classifier is one of other images
     foreign = dict.fromkeys([*base.clip.vocabulary, *ID_CLASSES, *FOREIGN_CLASSES])
     content["clip"]["vocabulary"] = [name for name in foreign if name not in images.classes]
     groups = {"id": "other", "auxiliary": "auxiliary", "near": "near", "far": "far"}

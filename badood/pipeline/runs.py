@@ -59,7 +59,7 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
     run = Run(folder, cfg, progress or Silent())
     if ranks().agreed((folder / "run.json").exists()):
         before = open_run(folder)
-        if _asked(before.cfg) != _asked(cfg):
+        if asked(before.cfg) != asked(cfg):
             if before.record["state"] == "done":
                 raise BadInput(
                     f"run {run_id} is finished and has other settings; choose another --name or delete it with "
@@ -72,7 +72,7 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
     return run
 
 
-def _asked(cfg: Config) -> dict[str, Any]:
+def asked(cfg: Config) -> dict[str, Any]:
     """The settings that decide results."""
     return cfg.model_dump(exclude={"compute", "fit"}) | {"lossy": cfg.compute.lossy}
 

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from badood.core import places, weights
 from badood.core.errors import BadInput
+from badood.core.rows import evenly
 from badood.core.training import Loss
+from badood.core.whitened import WHITENED_BY, whiten_by
 from badood.data.record import ImageSet
 from badood.data.splits import load_optional, split_validation
 from badood.decode.mage import MAGE, mage_loss
 from badood.decode.vqgan import VQGAN, tokenizer_loss
 from badood.detect.train import detector_loss, untrained
-from badood.encode.features import encode
+from badood.encode.features import encode, prepare
 from badood.encode.moco import MoCo, moco_loss, random_crop
 from badood.evaluate import clip as zero_shot
 from badood.evaluate.ood_types import class_names, positions, vocabulary
@@ -44,7 +48,28 @@ def _encoder(models: Models, data: ImageSet) -> Task:
     moco = MoCo(models.cfg.encoder)
     # views are cut from no more pixels than the encoder sees
     pixels = data.pixels(min(models.cfg.data.image_size, models.cfg.encoder.image_size))
+    if models.cfg.encoder.begin_with is None:
+        whiten_by(moco, prepare(pixels[evenly(len(pixels), WHITENED_BY)], models.cfg.encoder.image_size))
+    else:
+        _begin_with_detector(moco, detector_path(models.cfg.encoder.begin_with))
     return Task(moco, moco_loss(moco, pixels, models.compute), len(pixels), data.name, prefix="encoder.")
+
+
+def detector_path(name: str) -> Path:
+    """Where the weights of `encoder.begin_with` lie."""
+    return places.placed(Path(name).expanduser())
+
+
+def _begin_with_detector(moco: MoCo, path: Path) -> None:
+    """Put a detector's backbone in the place of the encoder's and of its momentum copy's.
+
+    Raises:
+        BadWeights: it is not there, or another network; every tensor that does not fit is named.
+    """
+    part = "backbone."
+    state = {name.removeprefix(part): tensor for name, tensor in weights.read(path).items() if name.startswith(part)}
+    for encoder in (moco.encoder, moco.momentum_encoder):
+        weights.load_strict(encoder.backbone, state, path)
 
 
 def _z0(models: Models, data: ImageSet) -> Tensor:
@@ -95,6 +120,7 @@ def _clip(models: Models, data: ImageSet) -> Task:
         raise BadInput(f"clip.vocabulary lacks classes of the training images: {', '.join(unknown[:10])}; add them.")
     labels = torch.cat([torch.from_numpy(positions(part.classes, names)[part.labels]) for part in sets])
     pixels = torch.cat([part.pixels(cfg.data.image_size) for part in sets])
+    whiten_by(model.network, model.prepare(pixels[evenly(len(pixels), WHITENED_BY)]))
     loss = zero_shot.clip_loss(model, pixels, labels, zero_shot.captions(names, cfg.clip.templates), models.compute)
     return Task(model.network, loss, len(pixels), ", ".join(part.name for part in sets))
 

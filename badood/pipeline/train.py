@@ -23,7 +23,7 @@ from badood.encode.moco import MoCo
 from badood.evaluate import clip as zero_shot
 from badood.pipeline.cards import belongs_to, card_of, card_path
 from badood.pipeline.models import Model, Models, Trainable, clip_weights, weights_key
-from badood.pipeline.tasks import OF_RUNS, TASKS, Task
+from badood.pipeline.tasks import OF_RUNS, TASKS, Task, detector_path
 from badood.synthesise.rdm import load_rdm
 
 
@@ -102,6 +102,7 @@ def training_key(cfg: Config, model: Trainable, start: Config | None = None) -> 
         belongs_to(cfg, model),
         weights_key(cfg, "encoder") if model == "tokenizer" and cfg.tokenizer.perceptual else None,
         None if start is None else weights_key(start, model),
+        weights.fingerprint(detector_path(cfg.encoder.begin_with)) if model == "encoder" and cfg.encoder.begin_with else None,
         *([cfg.data.validation_share, cfg.data.validation_seed] if model == "detector" else []),
     )
 

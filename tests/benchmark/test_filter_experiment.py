@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from badood.benchmark.filter_experiment import FIGURES, STRATEGIES, markdown, summary, write
+from badood.benchmark.filter_experiment import FIGURES, STRATEGIES, markdown, run_experiment, summary, write
+from badood.benchmark.seeds import measured, missing
 from badood.config import load_config
+from badood.core.errors import BadInput
 
 AUROC = {
     "none": [0.70, 0.72, 0.71],
@@ -85,3 +87,18 @@ def test_files_are_named_after_preset_and_variant(tmp_path: Path) -> None:
     assert "<svg" in picture
     write(load_config("miniworld"), ROWS, FACTS, "variant", tmp_path)
     assert path.with_suffix(".svg").read_text() == picture, "no date, no random ids"
+
+
+def test_seeds_of_the_same_settings_and_weights_are_kept(tmp_path: Path) -> None:
+    cfg = load_config("miniworld")
+    path = write(cfg, ROWS, FACTS, folder=tmp_path).with_suffix(".json")
+    kept = measured(path, cfg)
+    assert markdown(kept["rows"], kept["facts"]) == markdown(ROWS, FACTS), "what is not a number included"
+    assert missing(5, kept["rows"], kept["facts"]) == [3, 4]
+    assert missing(3, kept["rows"], kept["facts"][kept["facts"]["seed"] > 0]) == [0], "cut off between the two"
+    assert run_experiment(cfg, 3, folder=tmp_path) == path.with_suffix(".md"), "nothing is left to measure"
+    assert measured(path, load_config("miniworld", ["detector.beta=0.5"])) == {}
+    assert missing(2, pd.DataFrame()) == [0, 1]
+    path.write_text("[]")
+    with pytest.raises(BadInput, match="holds no experiment's results"):
+        measured(path, cfg)

@@ -45,6 +45,15 @@ def test_input_is_the_same_from_bytes_and_from_floats() -> None:
     assert prepare(images, 32).shape == (4, 3, 32, 32)
 
 
+@pytest.mark.parametrize(("view_size", "expected"), [(None, 24), (16, 16)])
+def test_views_have_their_own_size(view_size: int | None, expected: int) -> None:
+    moco = MoCo(settings(view_size=view_size))
+    seen = []
+    moco.encoder.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    moco_loss(moco, discs_and_stripes(8), CPU)(torch.arange(8), 0.0)
+    assert seen == [(8, 3, expected, expected)] * 2
+
+
 def test_training_lowers_the_loss_of_images_it_never_saw() -> None:
     images = discs_and_stripes(192)
     cfg = settings(epochs=10, momentum=0.9)

@@ -22,7 +22,7 @@ from badood.data import dataset
 from badood.data.record import ImageSet
 from badood.data.splits import load, split_validation
 from badood.detect.start import start_detector
-from badood.encode.features import encode
+from badood.encode.features import encode, load_encoder, prepare
 from badood.pipeline import recipe
 from badood.pipeline.models import MODELS, Model, Models, weights_key
 from badood.pipeline.own_models import apart
@@ -158,6 +158,37 @@ def test_a_classifier_is_trained_and_a_run_starts_from_it_without_its_held_out_i
     other = CliRunner().invoke(app, [*asked, "--set=data.validation_seed=1"])
     assert isinstance(other.exception, BadInput), "other images are held out"
     assert isinstance(CliRunner().invoke(app, [*asked, "--from", "cifar", "--replace"]).exception, BadConfig)
+
+
+def test_an_encoder_begins_with_the_backbone_of_a_detector(own: Path, tmp_path: Path) -> None:
+    network = ["detector.backbone=whitened-8-16", "detector.backbone_params={}", "detector.image_size=32", "detector.batch_size=12"]
+    classifier = tmp_path / "classifier.safetensors"
+    asked = [*network, "detector.epochs=1", f"detector.weights={classifier}"]
+    train_model(load_config("miniworld", asked, own, "folder"), "detector")
+
+    def settings(name: str, *more: str) -> Config:
+        ours = ["backbone=whitened", "backbone_params={widths: [8, 16]}", "image_size=32", "hidden=16", "dim=8", "batch_size=8", "epochs=1"]
+        own_file = f"encoder.weights={tmp_path / name}.safetensors"
+        return load_config("miniworld", [f"encoder.{each}" for each in (*ours, *more)] + [own_file], own, "folder")
+
+    still = ["lr=0.000000001", "weight_decay=0"]
+    begun = Models(settings("begun", f"begin_with={classifier}", *still))
+    train_model(begun.cfg, "encoder")
+    given, got = weights.read(classifier), weights.read(weights_path(begun.cfg, "encoder"))
+    learnt = [name for name in given if name.startswith("backbone.") and name.endswith("weight")]
+    assert learnt
+    assert all(torch.allclose(got[name].float(), given[name].float(), atol=1e-3) for name in learnt)
+    fresh = settings("fresh", *still)
+    train_model(fresh, "encoder")
+    encoder = load_encoder(weights_path(fresh, "encoder"), fresh.encoder)
+    patches = encoder.backbone.whiten(prepare(load(fresh.data.train, None).pixels(32), 32)).permute(1, 0, 2, 3).flatten(1)[:12]
+    covariance = patches @ patches.T / patches.shape[1]
+    assert torch.allclose(covariance, torch.diag(covariance.diag()), atol=0.05), "whitened by the images"
+    with pytest.raises(BadWeights, match=r"classifier\.safetensors does not fit"):
+        train_model(settings("wider", f"begin_with={classifier}", "backbone_params={widths: [8, 24]}"), "encoder")
+    train_model(load_config("miniworld", [*asked, "detector.seed=1"], own, "folder"), "detector", replace=True)
+    with pytest.raises(BadInput, match="not made by this training"):
+        train_model(begun.cfg, "encoder")
 
 
 def test_a_model_starts_from_given_weights(tmp_path: Path) -> None:

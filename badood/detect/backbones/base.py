@@ -40,13 +40,6 @@ class Family(ABC):
             BadConfig: there is no such one, or it refuses its arguments.
         """
 
-    def begin(self, backbone: nn.Module, prepared: Tensor) -> None:  # noqa: B027  most families have nothing to do
-        """Set what comes from the data instead of from training, before random weights are trained.
-
-        Args:
-            prepared: (N, 3, h, w) normalised training images, some thousand at most.
-        """
-
     def width(self, backbone: nn.Module) -> int:
         """Number of features, D."""
         return int(backbone.num_features)  # type: ignore[arg-type]

@@ -1,0 +1,54 @@
+"""Experiments that grow seed by seed: what a results file holds of the same settings and weights is not measured again."""
+
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from badood.config import Config
+from badood.core.artefacts import digest, read_json
+from badood.core.errors import BadInput
+from badood.pipeline.models import Models
+from badood.pipeline.runs import asked
+
+
+def plain(cfg: Config) -> Config:
+    """The settings without baseline scorers: the tables of experiments are of our score alone."""
+    return cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})
+
+
+def experiment_key(cfg: Config) -> str:
+    """Of all settings and weights that decide an experiment's figures. Changes of code it does not see: measure anew after one that matters."""
+    return digest(asked(plain(cfg)), Models(cfg).key)
+
+
+def measured(path: Path, cfg: Config) -> dict[str, pd.DataFrame]:
+    """By name the tables of a results file, where it is of the same settings and weights; empty else.
+
+    Raises:
+        BadInput: the file is no results file.
+    """
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise BadInput(f"{path} holds no experiment's results; move it away.")
+    if content.get("key") != experiment_key(cfg):
+        return {}
+    return {name: pd.DataFrame(value) for name, value in content.items() if isinstance(value, list)}
+
+
+def missing(seeds: int, *tables: pd.DataFrame) -> list[int]:
+    """The seeds from 0 on that one of the tables lacks."""
+    have = [set(table["seed"]) if len(table) else set() for table in tables]
+    return [seed for seed in range(seeds) if not all(seed in those for those in have)]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as a results file has them: what is not a number is none, which JSON can say."""
+
+    def known(value: Any) -> Any:
+        return None if isinstance(value, float) and not isfinite(value) else value
+
+    return [{str(name): known(value) for name, value in row.items()} for row in table.to_dict("records")]
