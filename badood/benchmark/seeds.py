@@ -9,13 +9,14 @@ import pandas as pd
 from badood.config import Config
 from badood.core.artefacts import digest, read_json
 from badood.core.errors import BadInput
+from badood.pipeline.artefacts.detectors import AUTO
 from badood.pipeline.models import Models
 from badood.pipeline.runs import asked
 
 
 def plain(cfg: Config) -> Config:
-    """The settings without baseline scorers: the tables of experiments are of our score alone."""
-    return cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})
+    """The settings without baseline scorers, as the tables of experiments are of our score alone; those that may become it stay."""
+    return cfg if cfg.calibrate.score == AUTO else cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})
 
 
 def experiment_key(cfg: Config) -> str:

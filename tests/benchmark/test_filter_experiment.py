@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from badood.benchmark.filter_experiment import FIGURES, STRATEGIES, markdown, run_experiment, summary, write
-from badood.benchmark.seeds import measured, missing
+from badood.benchmark.seeds import measured, missing, plain
 from badood.config import load_config
 from badood.core.errors import BadInput
 
@@ -98,6 +98,8 @@ def test_seeds_of_the_same_settings_and_weights_are_kept(tmp_path: Path) -> None
     assert missing(3, kept["rows"], kept["facts"][kept["facts"]["seed"] > 0]) == [0], "cut off between the two"
     assert run_experiment(cfg, 3, folder=tmp_path) == path.with_suffix(".md"), "nothing is left to measure"
     assert measured(path, load_config("miniworld", ["detector.beta=0.5"])) == {}
+    assert measured(path, load_config("miniworld", ["evaluate.scorers=[]"])), "baseline scorers have no part in it"
+    assert plain(load_config("miniworld", ["calibrate.score=auto"])).evaluate.scorers, "unless one of them is going to be calibrated"
     assert missing(2, pd.DataFrame()) == [0, 1]
     path.write_text("[]")
     with pytest.raises(BadInput, match="holds no experiment's results"):
