@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from badood.config import NamedSource, Source
-from badood.core.errors import BadConfig, BadInput
-from badood.data import dataset
+from badood.core.errors import BadConfig, BadInput, MissingFiles
+from badood.data import dataset, files
 from badood.data.holdout import held_out
 from badood.data.record import ImageSet, Loader, counted, shown
 from badood.data.walk import Passed, expanded, there, walk
@@ -52,20 +52,37 @@ def load(source: Source, base: Path | None) -> ImageSet:
 
 
 def load_optional(sources: Sequence[NamedSource], base: Path | None) -> list[ImageSet]:
-    """`load` of every source, under the sources' names; optional ones whose path is not there are left out with a notice.
+    """`load` of every source that is `present`, under the sources' names.
 
     Raises:
         BadInput: as `load`; or two sources have one name.
     """
     check_distinct(sources)
+    return [load(source, base).named(source.name) for source in present(sources, base)]
+
+
+def present(sources: Sequence[NamedSource], base: Path | None) -> list[NamedSource]:
+    """The sources without optional ones whose files are not there, which are left out with a notice."""
     found = []
     for source in sources:
-        path = resolved(source, base)
-        if source.optional and path is not None and not there(path):
-            log.warning("%s is left out: %s does not exist", source.name, shown(path))
-            continue
-        found.append(load(source, base).named(source.name))
+        lacks = missing(source, base) if source.optional else ""
+        if lacks:
+            log.warning("%s is left out: %s", source.name, lacks)
+        else:
+            found.append(source)
     return found
+
+
+def missing(source: Source, base: Path | None) -> str:
+    """Which files of a source are not there, and from where they are had, as far as is known without opening an image; "" where all are there."""
+    path = resolved(source, base)
+    if source.dataset in files:
+        try:
+            _read_by(source, base)
+        except MissingFiles as error:
+            return str(error)
+        return ""
+    return f"{shown(path)} does not exist" if path is not None and not there(path) else ""
 
 
 def check_distinct(sources: Sequence[NamedSource]) -> None:
@@ -95,7 +112,9 @@ def check_source(source: Source, base: Path | None) -> None:
     path = resolved(source, base)
     if path is not None and shown(path) != str(path):
         raise BadInput(f"{shown(path)}: the folder's or file's own name is not UTF-8, so that settings cannot hold it; rename it.")
-    if hints.get("path") is Path:
+    if source.dataset in files:
+        _read_by(source, base)
+    elif hints.get("path") is Path:
         if path is None:
             raise BadInput(f"the data set {source.dataset!r} needs a path: give it with --data or in the source's `path`.")
         if not there(path):
@@ -118,9 +137,8 @@ def fingerprint(source: Source, base: Path | None) -> str:
     path = resolved(source, base)
     if path is None or not there(path):
         return ""
-    others = [expanded(value) for value in source.params.values() if isinstance(value, str) and value]
     digest = hashlib.sha256()
-    for each in [path, *(each for each in others if there(each))]:
+    for each in _read_from(source, path, base):
         for line in _traces(each):
             digest.update(line)
     for file in _named_beside(path, source.params.get("image")) if source.dataset == "parquet" else []:
@@ -187,6 +205,22 @@ def resolved(source: Source, base: Path | None) -> Path | None:
         return None
     path = expanded(source.path)
     return path if base is None else (base.parent if base.is_file() else base) / path
+
+
+def _read_by(source: Source, base: Path | None) -> list[Path]:
+    """What a data set says that it reads; see `Files`."""
+    return files[source.dataset](resolved(source, base), source.split, **source.params)
+
+
+def _read_from(source: Source, path: Path, base: Path | None) -> list[Path]:
+    """Files and folders that a source reads; what cannot be used is told by `load`."""
+    if source.dataset not in files:
+        others = [expanded(value) for value in source.params.values() if isinstance(value, str) and value]
+        return [path, *(each for each in others if there(each))]
+    try:
+        return _read_by(source, base)
+    except BadInput:
+        return []
 
 
 def _check_params(source: Source, reader: Loader, hints: Mapping[str, Any]) -> None:
