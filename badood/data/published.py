@@ -64,13 +64,16 @@ class Published:
         where = "no path is given" if path is None else f"{shown(path)} {'has no such files' if there(path) else 'does not exist'}"
         raise MissingFiles(f"the data set {self.name!r} needs files, but {where}: {self.needs(split, **params)}")
 
+    def expected(self, split: str, **params: Any) -> list[str]:
+        """What is looked for below the path, for people: any of these. A parameter that is not given stands in capitals."""
+        filled = {name: name.upper() for name in self.choices} | {"split": split} | params
+        return [f"{layout.format(**filled)}{f'/{self.inside}' if self.inside else ''}" for layout in self.layouts]
+
     def needs(self, split: str, **params: Any) -> str:
         """Which files are expected, from where they are had, and how large they are, in one line."""
-        filled = {name: name.upper() for name in self.choices} | {"split": split} | params
-        expected = [f"{layout.format(**filled)}{f'/{self.inside}' if self.inside else ''}" for layout in self.layouts]
         return (
-            f"unpack it so that the path holds {' or '.join(expected)}. {self.images:,} images, {self.size}, from {self.page}. "
-            "Nothing is fetched for you."
+            f"unpack it so that the path holds {' or '.join(self.expected(split, **params))}. {self.images:,} images, {self.size}, from "
+            f"{self.page}. Nothing is fetched for you."
         )
 
     def read(self, place: Path, split: str) -> ImageSet:
