@@ -20,7 +20,7 @@ from badood.config import NamedSource, Source
 from badood.core.errors import BadConfig, BadInput, MissingFiles
 from badood.data import dataset, files
 from badood.data.holdout import held_out
-from badood.data.record import ImageSet, Loader, counted, shown
+from badood.data.record import ImageSet, counted, shown
 from badood.data.walk import Passed, expanded, there, walk
 
 log = logging.getLogger(__name__)
@@ -74,14 +74,19 @@ def present(sources: Sequence[NamedSource], base: Path | None) -> list[NamedSour
 
 
 def missing(source: Source, base: Path | None) -> str:
-    """Which files of a source are not there, and from where they are had, as far as is known without opening an image; "" where all are there."""
-    path = resolved(source, base)
+    """Which files of a source are not there, and from where they are had, as far as is known without opening an image; "" where all are there.
+
+    Raises:
+        BadConfig: a parameter that the data set does not take.
+        BadInput: a list file that is there and cannot be used.
+    """
     if source.dataset in files:
         try:
             _read_by(source, base)
         except MissingFiles as error:
             return str(error)
         return ""
+    path = resolved(source, base)
     return f"{shown(path)} does not exist" if path is not None and not there(path) else ""
 
 
@@ -105,10 +110,9 @@ def check_source(source: Source, base: Path | None) -> None:
     Raises:
         BadConfig: unknown data set, or a parameter it does not take, needs, or cannot take with this value; lists those it takes.
         BadInput: no path where one is needed, nothing there, or a path that settings cannot hold.
+        MissingFiles: a data set that says what it reads has not got it.
     """
-    reader = dataset[source.dataset]
-    hints = get_type_hints(reader)
-    _check_params(source, reader, hints)
+    hints = _check_params(source)
     path = resolved(source, base)
     if path is not None and shown(path) != str(path):
         raise BadInput(f"{shown(path)}: the folder's or file's own name is not UTF-8, so that settings cannot hold it; rename it.")
@@ -126,7 +130,7 @@ def fingerprint(source: Source, base: Path | None) -> str:
 
     It is made of names below the path, sizes and times of writing, so it stays when the folder is moved. Links are followed; hidden
     files, which no reader takes, do not count. Values of `params` that are paths count too, and so do the images beside parquet files
-    that hold paths only.
+    that hold paths only. Of data sets that say what they read (`badood.data.files`) that alone counts.
 
     Args:
         source, base: as in `load`.
@@ -209,6 +213,7 @@ def resolved(source: Source, base: Path | None) -> Path | None:
 
 def _read_by(source: Source, base: Path | None) -> list[Path]:
     """What a data set says that it reads; see `Files`."""
+    _check_params(source)
     return files[source.dataset](resolved(source, base), source.split, **source.params)
 
 
@@ -223,8 +228,10 @@ def _read_from(source: Source, path: Path, base: Path | None) -> list[Path]:
         return []
 
 
-def _check_params(source: Source, reader: Loader, hints: Mapping[str, Any]) -> None:
-    """Whether a data set takes a source's parameters: names, and types as annotated."""
+def _check_params(source: Source) -> Mapping[str, Any]:
+    """Whether a data set takes a source's parameters: names, and types as annotated, which are returned."""
+    reader = dataset[source.dataset]
+    hints = get_type_hints(reader)
     known = list(inspect.signature(reader).parameters.values())
     takes = {each.name: each for each in known if each.kind is each.KEYWORD_ONLY}
     free = any(each.kind is each.VAR_KEYWORD for each in known)
@@ -243,6 +250,7 @@ def _check_params(source: Source, reader: Loader, hints: Mapping[str, Any]) -> N
             TypeAdapter(hints[name]).validate_python(value, strict=True)
         except ValidationError as error:
             raise BadConfig(f"data set {source.dataset!r}: params {name} = {value!r}: {error.errors()[0]['msg']}.") from error
+    return hints
 
 
 def _tell(images: ImageSet) -> None:

@@ -1,6 +1,7 @@
 """Published OOD sets, from tiny stand-ins in the layouts that they are published in."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,10 +71,20 @@ def test_a_set_that_is_optional_and_missing_is_left_out_with_the_same_words(tmp_
     assert "4 images of the 10,000 that were published" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "params", [{"corruption": "fog"}, {"corruption": "fog", "severity": 5, "conut": 3}, {"corruption": "rain", "severity": 5}]
+)
+def test_a_wrong_parameter_of_an_optional_set_is_an_error_and_no_missing_file(params: dict[str, Any], tmp_path: Path) -> None:
+    source = NamedSource(name="fog", dataset="imagenet-c", path=str(tmp_path), split="test", optional=True, params=params)
+    with pytest.raises(BadConfig, match="'imagenet-c'"):
+        load_optional([source], None)
+
+
 def test_the_listing_has_every_published_set_once() -> None:
     listed = states(Path("/nowhere"))
     assert [each.name for each in listed] == PUBLISHED
     assert set(PUBLISHED) == {*LAYOUTS, "svhn"}
+    assert set(files) <= set(dataset)
     assert not any(each.works for each in listed)
     assert all(each.what.endswith(".") and "Source: " in each.what for each in listed)
 
