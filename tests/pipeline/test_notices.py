@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from badood.data.record import ImageSet, from_array
+from badood.explore.finished import Finished
 from badood.pipeline.notices import FEW_OOD, of_ood
 
 
@@ -48,3 +49,7 @@ def test_what_no_image_is_of_is_not_told_nor_are_numbers() -> None:
     assert of_ood(["cat"], {"odd": without_cats}) == []
     assert of_ood(["0", "1"], {"list": images(["0", "1", "unlabelled"])}) == []
     assert of_ood(["cat", "catfish"], {"odd": images(["cat food", "fish"])}) == []
+
+
+def test_a_run_keeps_what_is_told_of_its_sets(small_run: Finished) -> None:
+    assert [told for told in small_run.run.record["notices"] if "has 40 images, fewer than 100" in told] != []

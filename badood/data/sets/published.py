@@ -9,6 +9,7 @@ from badood.data.record import ImageSet, Loader
 _MOS = "https://github.com/deeplearning-wisc/large_scale_ood"
 _ODIN = "https://github.com/facebookresearch/odin"
 
+# pytorch-ood has most of these, but wants the packed archive, by its checksum, beside the unpacked images, and names no class
 _FOLDERS = (
     Published(
         "inaturalist",
