@@ -1,10 +1,8 @@
 """From a setting to images: sources resolved, limited, and split into training and validation."""
 
 import errno
-import hashlib
 import inspect
 import logging
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +19,7 @@ from badood.core.errors import BadConfig, BadInput, MissingFiles
 from badood.data import dataset, files
 from badood.data.holdout import held_out
 from badood.data.record import ImageSet, counted, shown
-from badood.data.walk import Passed, expanded, there, walk
+from badood.data.walk import expanded, there
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +80,7 @@ def missing(source: Source, base: Path | None) -> str:
     """
     if source.dataset in files:
         try:
-            _read_by(source, base)
+            read_by(source, base)
         except MissingFiles as error:
             return str(error)
         return ""
@@ -117,37 +115,12 @@ def check_source(source: Source, base: Path | None) -> None:
     if path is not None and shown(path) != str(path):
         raise BadInput(f"{shown(path)}: the folder's or file's own name is not UTF-8, so that settings cannot hold it; rename it.")
     if source.dataset in files:
-        _read_by(source, base)
+        read_by(source, base)
     elif hints.get("path") is Path:
         if path is None:
             raise BadInput(f"the data set {source.dataset!r} needs a path: give it with --data or in the source's `path`.")
         if not there(path):
             raise BadInput(f"{path} does not exist, so {source.dataset!r} is not a folder or file to read; check the path.")
-
-
-def fingerprint(source: Source, base: Path | None) -> str:
-    """A key of the files that a source reads, without decoding any: it changes when one is added, removed, renamed or written.
-
-    It is made of names below the path, sizes and times of writing, so it stays when the folder is moved. Links are followed; hidden
-    files, which no reader takes, do not count. Values of `params` that are paths count too, and so do the images beside parquet files
-    that hold paths only. Of data sets that say what they read (`badood.data.files`) that alone counts.
-
-    Args:
-        source, base: as in `load`.
-
-    Returns:
-        32 hexadecimal digits; "" where no path is given or nothing is there: rendered sets read no file.
-    """
-    path = resolved(source, base)
-    if path is None or not there(path):
-        return ""
-    digest = hashlib.sha256()
-    for each in _read_from(source, path, base):
-        for line in _traces(each):
-            digest.update(line)
-    for file in _named_beside(path, source.params.get("image")) if source.dataset == "parquet" else []:
-        digest.update(_trace(os.path.relpath(file, path.parent), file))
-    return digest.hexdigest()[:32]
 
 
 def aligned(test: ImageSet, classes: Sequence[str], train_name: str) -> ImageSet:
@@ -211,21 +184,10 @@ def resolved(source: Source, base: Path | None) -> Path | None:
     return path if base is None else (base.parent if base.is_file() else base) / path
 
 
-def _read_by(source: Source, base: Path | None) -> list[Path]:
+def read_by(source: Source, base: Path | None) -> list[Path]:
     """What a data set says that it reads; see `Files`."""
     _check_params(source)
     return files[source.dataset](resolved(source, base), source.split, **source.params)
-
-
-def _read_from(source: Source, path: Path, base: Path | None) -> list[Path]:
-    """Files and folders that a source reads; what cannot be used is told by `load`."""
-    if source.dataset not in files:
-        others = [expanded(value) for value in source.params.values() if isinstance(value, str) and value]
-        return [path, *(each for each in others if there(each))]
-    try:
-        return _read_by(source, base)
-    except BadInput:
-        return []
 
 
 def _check_params(source: Source) -> Mapping[str, Any]:
@@ -260,35 +222,6 @@ def _tell(images: ImageSet) -> None:
         first = next(entry for entry in images.skipped if entry.kind != "hidden")
         listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
         log.warning("%s: %d left out (%s); the first: %s", images.name, sum(kinds.values()), listed, first.reason)
-
-
-def _traces(path: Path) -> list[bytes]:
-    """`_trace` of a file, or of all files below a folder, sorted by name; also where links lead that are not followed again."""
-    if path.is_file():
-        return [_trace(path.name, path)]
-    passed = Passed()
-    start = len(str(path / "x")) - 1
-    lines = sorted(_trace(file[start:], file) for file in walk(path, passed))
-    return [*lines, *(f"{entry.kind} {entry.count}\n".encode() for entry in passed.entries() if entry.kind != "hidden")]
-
-
-def _trace(name: str, file: str | Path) -> bytes:
-    """A file's name, size in bytes and time of writing in ns; its name only where it is not there."""
-    try:
-        status = os.stat(file)  # noqa: PTH116 (a Path for each of 100,000 files takes longer than the rest)
-    except OSError:
-        return os.fsencode(name) + b"\0\n"
-    return os.fsencode(name) + b"\0%d\0%d\n" % (status.st_size, status.st_mtime_ns)
-
-
-def _named_beside(path: Path, image: str | None) -> list[Path]:
-    """Images beside parquet files; none where those cannot be read, which `load` tells."""
-    from badood.data.parquet import named_files  # here, because rendered sets need no Arrow
-
-    try:
-        return sorted(named_files(path, image))
-    except BadInput:
-        return []
 
 
 def _same(name: str) -> str:

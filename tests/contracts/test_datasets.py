@@ -12,7 +12,8 @@ from PIL import Image
 from badood.config import Source
 from badood.core.errors import BadConfig
 from badood.data import dataset
-from badood.data.splits import check_source, fingerprint, load
+from badood.data.fingerprint import fingerprint
+from badood.data.splits import check_source, load
 from tests.data import published
 from tests.pipeline.tiny import photos
 

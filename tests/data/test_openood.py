@@ -7,9 +7,10 @@ import pytest
 from badood.config import Source
 from badood.core.errors import BadConfig, BadInput, MissingFiles
 from badood.data import dataset
+from badood.data.fingerprint import fingerprint
 from badood.data.openood import PROTOCOLS, members
 from badood.data.record import counted
-from badood.data.splits import check_source, fingerprint, load
+from badood.data.splits import check_source, load
 from tests.data.published import photo
 
 

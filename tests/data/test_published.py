@@ -9,9 +9,10 @@ import pytest
 from badood.config import NamedSource, Source
 from badood.core.errors import BadConfig, BadInput, MissingFiles
 from badood.data import dataset, files
+from badood.data.fingerprint import fingerprint
 from badood.data.published import Published, states
 from badood.data.record import counted
-from badood.data.splits import check_source, fingerprint, load, load_optional, missing
+from badood.data.splits import check_source, load, load_optional, missing
 from tests.data.published import LAYOUTS, PARAMS, classes, flat, photo, source_of, svhn
 
 PUBLISHED = sorted(name for name, entry in files.items() if isinstance(entry, Published))
