@@ -283,9 +283,11 @@ def evaluate(
     asked = evaluate_on(run, ood, filter_name, every=every)
     if json:
         rows = {name: row.to_json() for name, row in asked.rows.items()}
-        print(as_json({"run": asked.run, "ood": asked.ood, "metrics": rows, "skipped": asked.skipped}))
+        print(as_json({"run": asked.run, "ood": asked.ood, "metrics": rows, "notices": asked.notices, "skipped": asked.skipped}))
         return
     err.print(Text(asked.told))
+    for notice in asked.notices:
+        err.print("[yellow]notice:[/]", Text(notice))
     _print_filters(asked.rows)
     if len(asked.ood) > 1:
         for name, row in asked.rows.items():

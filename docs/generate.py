@@ -18,12 +18,12 @@ from badood.config import CHECKOUT, Config, Settings
 from badood.core.artefacts import atomic_file
 
 PART = re.compile(r"(<!-- generated: (?P<name>[\w./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-PAGES = ("README.md", "docs/command-line.md", "docs/settings.md", "results/README.md", "results/older-trials.md")
+PAGES = ("README.md", "docs/command-line.md", "docs/settings.md", "docs/ood-sets.md", "results/README.md", "results/older-trials.md")
 
 
 def generated(name: str) -> str:
-    """Text of a part: "cli", "settings", "plug-ins", or a file of results/."""
-    made = {"cli": command_line, "settings": settings_table, "plug-ins": plug_ins}
+    """Text of a part: "cli", "settings", "plug-ins", "ood-sets", "openood", or a file of results/."""
+    made = {"cli": command_line, "settings": settings_table, "plug-ins": plug_ins, "ood-sets": ood_sets, "openood": protocols}
     if name in made:
         return made[name]()
     path = CHECKOUT / "results" / name
@@ -163,6 +163,30 @@ def _parameters(entry: Any) -> str:
     given = () if inspect.isclass(entry) else ("path", "split")  # a data set has these from its source
     named = [each for each in inspect.signature(entry).parameters.values() if each.name not in given]
     return ", ".join(f"`{each.name}`" + ("" if each.default is each.empty else f" = {each.default!r}") for each in named)
+
+
+def ood_sets() -> str:
+    """Every published data set: what it shows, where it is looked for, from where it is had."""
+    from badood.data import files
+    from badood.data.published import Published
+
+    rows = [
+        f"| `{each.name}` | {each.what} | {' or '.join(f'`{place}`' for place in each.expected('test'))} | {each.images:,} | {each.size} | {each.page} |\n"
+        for each in files.values()
+        if isinstance(each, Published)
+    ]
+    return "".join(["\n| `dataset` | what | the path holds | images | size | from |\n| --- | --- | --- | --- | --- | --- |\n", *rows])
+
+
+def protocols() -> str:
+    """OpenOOD's protocols."""
+    from badood.data.openood import PROTOCOLS
+
+    rows = [
+        f"| `{name}` | {each.classes} | {', '.join(each.near)} | {', '.join(each.far)} | {', '.join(each.shifted) or 'none'} |\n"
+        for name, each in PROTOCOLS.items()
+    ]
+    return "".join(["\n| ID | classes | near OOD | far OOD | covariate-shifted ID |\n| --- | --- | --- | --- | --- |\n", *rows])
 
 
 def main() -> None:

@@ -13,6 +13,10 @@ class BadInput(BadOODError):
     """A file, field or argument cannot be used."""
 
 
+class MissingFiles(BadInput):
+    """The files of a data set are not where they were looked for; the message says which, and from where they are had."""
+
+
 class BadConfig(BadInput):
     """A setting is unknown or out of range; the CLI ends with exit code 2."""
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -163,4 +164,10 @@ Loader = Callable[..., ImageSet]
 """What a registered data set is: (path, split: "train" | "test", *, parameters) -> ImageSet.
 
 The annotation of `path` says what it takes: `Path` has to be given and to exist, `Path | None` need not.
+"""
+
+Files = Callable[..., list[Path]]
+"""What a data set reads, told without reading an image: (path or none, split, *, parameters) -> files and folders.
+
+Where they are not there it raises MissingFiles, and where they cannot be used BadInput. A data set that reads what lies at its path needs none.
 """

@@ -1,10 +1,8 @@
 """From a setting to images: sources resolved, limited, and split into training and validation."""
 
 import errno
-import hashlib
 import inspect
 import logging
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,11 +15,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from badood.config import NamedSource, Source
-from badood.core.errors import BadConfig, BadInput
-from badood.data import dataset
+from badood.core.errors import BadConfig, BadInput, MissingFiles
+from badood.data import dataset, files
 from badood.data.holdout import held_out
-from badood.data.record import ImageSet, Loader, counted, shown
-from badood.data.walk import Passed, expanded, there, walk
+from badood.data.record import ImageSet, counted, shown
+from badood.data.walk import expanded, there
 
 log = logging.getLogger(__name__)
 
@@ -52,20 +50,42 @@ def load(source: Source, base: Path | None) -> ImageSet:
 
 
 def load_optional(sources: Sequence[NamedSource], base: Path | None) -> list[ImageSet]:
-    """`load` of every source, under the sources' names; optional ones whose path is not there are left out with a notice.
+    """`load` of every source that is `present`, under the sources' names.
 
     Raises:
         BadInput: as `load`; or two sources have one name.
     """
     check_distinct(sources)
+    return [load(source, base).named(source.name) for source in present(sources, base)]
+
+
+def present(sources: Sequence[NamedSource], base: Path | None) -> list[NamedSource]:
+    """The sources without optional ones whose files are not there, which are left out with a notice."""
     found = []
     for source in sources:
-        path = resolved(source, base)
-        if source.optional and path is not None and not there(path):
-            log.warning("%s is left out: %s does not exist", source.name, shown(path))
-            continue
-        found.append(load(source, base).named(source.name))
+        lacks = missing(source, base) if source.optional else ""
+        if lacks:
+            log.warning("%s is left out: %s", source.name, lacks)
+        else:
+            found.append(source)
     return found
+
+
+def missing(source: Source, base: Path | None) -> str:
+    """Which files of a source are not there, and from where they are had, as far as is known without opening an image; "" where all are there.
+
+    Raises:
+        BadConfig: a parameter that the data set does not take.
+        BadInput: a list file that is there and cannot be used.
+    """
+    if source.dataset in files:
+        try:
+            read_by(source, base)
+        except MissingFiles as error:
+            return str(error)
+        return ""
+    path = resolved(source, base)
+    return f"{shown(path)} does not exist" if path is not None and not there(path) else ""
 
 
 def check_distinct(sources: Sequence[NamedSource]) -> None:
@@ -88,44 +108,19 @@ def check_source(source: Source, base: Path | None) -> None:
     Raises:
         BadConfig: unknown data set, or a parameter it does not take, needs, or cannot take with this value; lists those it takes.
         BadInput: no path where one is needed, nothing there, or a path that settings cannot hold.
+        MissingFiles: a data set that says what it reads has not got it.
     """
-    reader = dataset[source.dataset]
-    hints = get_type_hints(reader)
-    _check_params(source, reader, hints)
+    hints = _check_params(source)
     path = resolved(source, base)
     if path is not None and shown(path) != str(path):
         raise BadInput(f"{shown(path)}: the folder's or file's own name is not UTF-8, so that settings cannot hold it; rename it.")
-    if hints.get("path") is Path:
+    if source.dataset in files:
+        read_by(source, base)
+    elif hints.get("path") is Path:
         if path is None:
             raise BadInput(f"the data set {source.dataset!r} needs a path: give it with --data or in the source's `path`.")
         if not there(path):
             raise BadInput(f"{path} does not exist, so {source.dataset!r} is not a folder or file to read; check the path.")
-
-
-def fingerprint(source: Source, base: Path | None) -> str:
-    """A key of the files that a source reads, without decoding any: it changes when one is added, removed, renamed or written.
-
-    It is made of names below the path, sizes and times of writing, so it stays when the folder is moved. Links are followed; hidden
-    files, which no reader takes, do not count. Values of `params` that are paths count too, and so do the images beside parquet files
-    that hold paths only.
-
-    Args:
-        source, base: as in `load`.
-
-    Returns:
-        32 hexadecimal digits; "" where no path is given or nothing is there: rendered sets read no file.
-    """
-    path = resolved(source, base)
-    if path is None or not there(path):
-        return ""
-    others = [expanded(value) for value in source.params.values() if isinstance(value, str) and value]
-    digest = hashlib.sha256()
-    for each in [path, *(each for each in others if there(each))]:
-        for line in _traces(each):
-            digest.update(line)
-    for file in _named_beside(path, source.params.get("image")) if source.dataset == "parquet" else []:
-        digest.update(_trace(os.path.relpath(file, path.parent), file))
-    return digest.hexdigest()[:32]
 
 
 def aligned(test: ImageSet, classes: Sequence[str], train_name: str) -> ImageSet:
@@ -189,8 +184,16 @@ def resolved(source: Source, base: Path | None) -> Path | None:
     return path if base is None else (base.parent if base.is_file() else base) / path
 
 
-def _check_params(source: Source, reader: Loader, hints: Mapping[str, Any]) -> None:
-    """Whether a data set takes a source's parameters: names, and types as annotated."""
+def read_by(source: Source, base: Path | None) -> list[Path]:
+    """What a data set says that it reads; see `Files`."""
+    _check_params(source)
+    return files[source.dataset](resolved(source, base), source.split, **source.params)
+
+
+def _check_params(source: Source) -> Mapping[str, Any]:
+    """Whether a data set takes a source's parameters: names, and types as annotated, which are returned."""
+    reader = dataset[source.dataset]
+    hints = get_type_hints(reader)
     known = list(inspect.signature(reader).parameters.values())
     takes = {each.name: each for each in known if each.kind is each.KEYWORD_ONLY}
     free = any(each.kind is each.VAR_KEYWORD for each in known)
@@ -209,6 +212,7 @@ def _check_params(source: Source, reader: Loader, hints: Mapping[str, Any]) -> N
             TypeAdapter(hints[name]).validate_python(value, strict=True)
         except ValidationError as error:
             raise BadConfig(f"data set {source.dataset!r}: params {name} = {value!r}: {error.errors()[0]['msg']}.") from error
+    return hints
 
 
 def _tell(images: ImageSet) -> None:
@@ -218,35 +222,6 @@ def _tell(images: ImageSet) -> None:
         first = next(entry for entry in images.skipped if entry.kind != "hidden")
         listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
         log.warning("%s: %d left out (%s); the first: %s", images.name, sum(kinds.values()), listed, first.reason)
-
-
-def _traces(path: Path) -> list[bytes]:
-    """`_trace` of a file, or of all files below a folder, sorted by name; also where links lead that are not followed again."""
-    if path.is_file():
-        return [_trace(path.name, path)]
-    passed = Passed()
-    start = len(str(path / "x")) - 1
-    lines = sorted(_trace(file[start:], file) for file in walk(path, passed))
-    return [*lines, *(f"{entry.kind} {entry.count}\n".encode() for entry in passed.entries() if entry.kind != "hidden")]
-
-
-def _trace(name: str, file: str | Path) -> bytes:
-    """A file's name, size in bytes and time of writing in ns; its name only where it is not there."""
-    try:
-        status = os.stat(file)  # noqa: PTH116 (a Path for each of 100,000 files takes longer than the rest)
-    except OSError:
-        return os.fsencode(name) + b"\0\n"
-    return os.fsencode(name) + b"\0%d\0%d\n" % (status.st_size, status.st_mtime_ns)
-
-
-def _named_beside(path: Path, image: str | None) -> list[Path]:
-    """Images beside parquet files; none where those cannot be read, which `load` tells."""
-    from badood.data.parquet import named_files  # here, because rendered sets need no Arrow
-
-    try:
-        return sorted(named_files(path, image))
-    except BadInput:
-        return []
 
 
 def _same(name: str) -> str:

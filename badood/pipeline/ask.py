@@ -14,6 +14,7 @@ from badood.data.record import ImageSet
 from badood.data.splits import load
 from badood.pipeline.filter_rows import FilterRow
 from badood.pipeline.judge import ID_SET, Judge, summary
+from badood.pipeline.notices import of_ood
 from badood.pipeline.opened import chosen_row, judge_of, recorded
 from badood.pipeline.runs import Run, open_run
 
@@ -38,13 +39,15 @@ class Asked:
     """Metrics against OOD images.
 
     Attributes:
-        run: id. ood: number of images by set. rows: as the filter table has them, by filter. told: which detectors. skipped: what was left out.
+        run: id. ood: number of images by set. rows: as the filter table has them, by filter. told: which detectors.
+        notices: what makes the figures say little. skipped: what was left out.
     """
 
     run: str
     ood: dict[str, int]
     rows: dict[str, FilterRow]
     told: str
+    notices: list[str]
     skipped: list[dict[str, Any]]
 
 
@@ -92,7 +95,8 @@ def evaluate(run: Run | str, paths: Sequence[Path | str], filter: str | None = N
         ]
         answers[row.name] = replace(row, **summary(pd.concat(tables, ignore_index=True)))
     told = "every detector of the run" if every else _told(rows[0], filter)
-    return Asked(opened.id, {name: len(images) for name, images in sets.items()}, answers, told, _skipped(sets))
+    notices = of_ood(found.sets.train.classes, sets)
+    return Asked(opened.id, {name: len(images) for name, images in sets.items()}, answers, told, notices, _skipped(sets))
 
 
 def _scores(judge: Judge, images: ImageSet, run: Run, name: str) -> pd.DataFrame:

@@ -1,11 +1,18 @@
 """What a user should know of a run beside its figures."""
 
 import math
+import re
+import unicodedata
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
+
+import numpy as np
 
 from badood.config import Calibrate, Config
 from badood.core.training import total_steps
+from badood.data.record import ImageSet
+from badood.evaluate.ood_types import class_names
 from badood.pipeline.artefacts import Images, Outliers, Ranked, Trained
 
 FEW_STEPS = 100
@@ -20,8 +27,13 @@ SEEN = 0.03
 FEW = 50
 """Fewer held-out images of a kind than these calibrate badly."""
 
+FEW_OOD = 100
+"""One image of a smaller OOD test set is more than 1 % of its FPR95."""
+
 CLEARLY = 0.01
 """By so much of AUROC another scorer must rank better to be worth a word."""
+
+_NAMED = 5
 
 _LOSSY = {".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg"}
 
@@ -66,6 +78,38 @@ def of_held_out(validation: Images, auxiliary: Images) -> list[str]:
     return [
         f"id_confidence is calibrated on {' and '.join(small)} only, fewer than {FEW}: it can be far off. Bring more images if you can."
     ]
+
+
+def of_ood(classes: Sequence[str], sets: Mapping[str, Images | ImageSet]) -> list[str]:
+    """OOD sets that say little: too small, or of classes that are ID classes by name.
+
+    Names are compared as CLIP reads them, without case, hyphens and underscores, so that a WordNet id is its ImageNet class. Numbers are no names.
+
+    Args:
+        classes: of the ID images. sets: OOD images by name.
+    """
+    known = {_plain(name) for name in class_names(classes)}
+    notices = []
+    for name, images in sets.items():
+        if len(images) < FEW_OOD:
+            notices.append(
+                f"The OOD set {name} has {len(images)} images, fewer than {FEW_OOD}: its FPR95 and AUROC can be far off. Bring more if you can."
+            )
+        held = [images.classes[label] for label in np.unique(images.labels)]
+        shared = [one for one, read in zip(held, class_names(held), strict=True) if _plain(read) in known and not read.isdecimal()]
+        if shared:
+            more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
+            notices.append(
+                f"The OOD set {name} has {len(shared)} of its {len(held)} classes in common with the ID images, by name "
+                f"({', '.join(shared[:_NAMED])}{more}): such images count as OOD and are not. Leave those classes out, or read its figures as "
+                "those of shifted ID images."
+            )
+    return notices
+
+
+def _plain(name: str) -> str:
+    """A class name such that names that are spelt alike are equal."""
+    return " ".join(re.split(r"[\s_-]+", unicodedata.normalize("NFC", name).casefold())).strip()
 
 
 def of_ranked(ranked: Ranked, scoring: Calibrate) -> list[str]:

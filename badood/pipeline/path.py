@@ -16,7 +16,7 @@ from badood.pipeline.artefacts import Described, Evaluated, Images, Kept, Outlie
 from badood.pipeline.engines import Processes
 from badood.pipeline.filter_rows import FilterRow, filter_name
 from badood.pipeline.models import Models
-from badood.pipeline.notices import FEW_STEPS, advice, of_given_weights, of_held_out, of_look, of_ranked
+from badood.pipeline.notices import FEW_STEPS, advice, of_given_weights, of_held_out, of_look, of_ood, of_ranked
 from badood.pipeline.opened import recorded
 from badood.pipeline.own_models import check_fit, concerns
 from badood.pipeline.preflight import describes, needed, outlier_sources, preflight
@@ -79,7 +79,12 @@ def find(do: Engine, into: Run, sets: Sets) -> Results:
     start = do(given, training, GivenWeights(cfg.detector.weights), sets.test, sets.validation) if cfg.detector.weights else None
     outliers, described = make_outliers(do, into, sets)
     rebuilt = do(rebuild, sets.train, Models(cfg).only("tokenizer")) if rebuilds(cfg) else None
-    notices = [*(of_given_weights(start) if start else []), *of_look(sets.train, outliers), *of_held_out(sets.validation, sets.auxiliary)]
+    notices = [
+        *(of_given_weights(start) if start else []),
+        *of_look(sets.train, outliers),
+        *of_held_out(sets.validation, sets.auxiliary),
+        *of_ood(sets.train.classes, sets.ood),
+    ]
     into.note(notices=notices)
     first = do(detect, training, start, sets.train, outliers, do(everything, outliers), rebuilt)
     fit = cfg.evaluate.fit_images

@@ -1,16 +1,14 @@
 """What can be known to fail is told before the first stage: names, parameters, weights, sources of images and outliers."""
 
-import logging
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from badood.calibrate import calibrator
-from badood.config import Config, NamedSource
+from badood.config import Config
 from badood.core.errors import BadConfig, BadInput, BadWeights
-from badood.data.splits import check_source, resolved
+from badood.data.splits import check_source, present
 from badood.detect.backbone import Detector
 from badood.detect.given import settled
 from badood.evaluate.clip import captions, make_clip
@@ -20,8 +18,6 @@ from badood.pipeline.cards import check_cards
 from badood.pipeline.models import MODELS, Model, missing
 from badood.pipeline.stage import Context
 from badood.pipeline.stages.rank import candidates
-
-log = logging.getLogger(__name__)
 
 
 def preflight(cfg: Config, *, images: bool = True) -> None:
@@ -81,23 +77,11 @@ def base_of(cfg: Config) -> Path | None:
     return Path(cfg.data.train.path) if cfg.data.train.path else None
 
 
-def present(cfg: Config, sources: Sequence[NamedSource]) -> list[NamedSource]:
-    """The sources without optional ones whose files are not there, which are left out with a notice."""
-    found = []
-    for source in sources:
-        path = resolved(source, base_of(cfg))
-        if source.optional and path is not None and not path.exists():
-            log.warning("%s is left out: %s does not exist", source.name, path)
-        else:
-            found.append(source)
-    return found
-
-
 def _check_images(cfg: Config) -> None:
     for images in (cfg.data.train, cfg.data.test):
         check_source(images, None)
     for kind, sources in {"auxiliary": cfg.data.auxiliary, "ood": cfg.data.ood}.items():
-        found = present(cfg, sources)
+        found = present(sources, base_of(cfg))
         if not found:
             raise BadInput(
                 f"data.{kind} has no set whose files are there: {', '.join(source.name for source in sources) or 'none is named'}; "
@@ -105,7 +89,7 @@ def _check_images(cfg: Config) -> None:
             )
         for source in found:
             check_source(source, base_of(cfg))
-    for source in present(cfg, [cfg.data.grid] if cfg.data.grid else []):
+    for source in present([cfg.data.grid] if cfg.data.grid else [], base_of(cfg)):
         check_source(source, base_of(cfg))
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from badood.config import Config, NamedSource
+from badood.data.splits import present
 from badood.evaluate.ood_types import class_names, vocabulary
 from badood.pipeline.artefacts import Images
-from badood.pipeline.preflight import base_of, present
+from badood.pipeline.preflight import base_of
 from badood.pipeline.runs import Run
 from badood.pipeline.stage import Engine
 from badood.pipeline.stages.images import Reading, images, split
@@ -59,13 +60,13 @@ def read_images(do: Engine, cfg: Config) -> Sets:
     every = do(images, Reading("train", (cfg.data.train,), None, size))
     division = do(split, every, cfg.data.validation_share, cfg.data.validation_seed).folder
     train, validation = (replace(every, part=part, split=division) for part in ("train", "validation"))
-    grid = present(cfg, [cfg.data.grid] if cfg.data.grid else [])
+    grid = present([cfg.data.grid] if cfg.data.grid else [], base)
     return Sets(
         train,
         validation,
         test=do(images, Reading("test", (cfg.data.test,), None, size, every.classes)),
-        auxiliary=do(images, Reading("auxiliary", tuple(present(cfg, cfg.data.auxiliary)), base, size)),
-        ood={source.name: do(images, Reading(source.name, (source,), base, size)) for source in present(cfg, cfg.data.ood)},
+        auxiliary=do(images, Reading("auxiliary", tuple(present(cfg.data.auxiliary, base)), base, size)),
+        ood={source.name: do(images, Reading(source.name, (source,), base, size)) for source in present(cfg.data.ood, base)},
         grid=do(images, Reading("grid", tuple(grid), base, size)) if grid else None,
     )
 
@@ -85,7 +86,7 @@ def read_labelled(do: Engine, cfg: Config, sets: Sets) -> Images:
 
 def _read_one(do: Engine, cfg: Config, source: NamedSource | None) -> Images | None:
     """None where the settings name none, or its files are missing."""
-    found = present(cfg, [source] if source else [])
+    found = present([source] if source else [], base_of(cfg))
     return do(images, Reading(found[0].name, (found[0],), base_of(cfg), cfg.data.image_size)) if found else None
 
 

@@ -15,7 +15,8 @@ from badood.core.artefacts import alone, digest, home, write_json
 from badood.core.errors import BadConfig, BadInput
 from badood.core.progress import Progress, Silent
 from badood.core.training import fit
-from badood.data.splits import fingerprint, load
+from badood.data.fingerprint import fingerprint
+from badood.data.splits import load
 from badood.decode.mage import load_mage
 from badood.decode.vqgan import load_vqgan
 from badood.encode.features import load_encoder

@@ -16,8 +16,9 @@ from badood.core.errors import BadInput
 from badood.core.noise import generator
 from badood.core.progress import Progress, Silent
 from badood.core.rows import evenly
+from badood.data.fingerprint import fingerprint
 from badood.data.record import ImageSet
-from badood.data.splits import fingerprint, load
+from badood.data.splits import load
 from badood.encode.features import encode
 from badood.pipeline.cards import belongs_to, card_path
 from badood.pipeline.fit_check import Figures

@@ -1,6 +1,7 @@
 """Every data set loads a tiny instance of itself, and its own defaults pass the check."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from PIL import Image
 from badood.config import Source
 from badood.core.errors import BadConfig
 from badood.data import dataset
-from badood.data.splits import check_source, fingerprint, load
+from badood.data.fingerprint import fingerprint
+from badood.data.splits import check_source, load
+from tests.data import published
 from tests.pipeline.tiny import photos
 
 
@@ -46,6 +49,12 @@ def synis(folder: Path) -> Source:
     return Source(dataset="synis", path=str(folder), split="test")
 
 
+def imglist(folder: Path) -> Source:
+    published.flat("images_classic/cifar10", ".png")(folder)
+    (folder / "list.txt").write_text("".join(f"cifar10/{number}.png {number % 2}\n" for number in range(4)))
+    return Source(dataset="imglist", path=str(folder / "list.txt"), params={"images": str(folder / "images_classic")})
+
+
 def rendered(name: str, **params: Any) -> Callable[[Path], Source]:
     return lambda _: Source(dataset=name, params={"size": 16, **params})
 
@@ -60,12 +69,21 @@ MADE: dict[str, Callable[[Path], Source]] = {
     "folder": lambda folder: Source(dataset="folder", path=str(photos(folder, ["candle", "jeep"], 5))),
     "parquet": parquet,
     "synis": synis,
+    "imglist": imglist,
+    **{name: partial(published.source_of, name) for name in published.LAYOUTS},
 }
 """By data set, a tiny instance; a new one needs a line here."""
 
 
+FOR_TESTING = {"synis", "imglist", *published.LAYOUTS} - {"mnist", "tinyimagenet"}
+"""Data sets that are not divided."""
+
+
 @pytest.fixture(params=sorted(dataset))
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
+def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
+    if request.param == "svhn":
+        published.svhn(tmp_path, monkeypatch)
+        return Source(dataset="svhn", path=str(tmp_path))
     assert request.param in MADE, f"say in MADE how a tiny {request.param} is made"
     return MADE[request.param](tmp_path)
 
@@ -95,11 +113,11 @@ def test_it_is_the_same_each_time_it_is_read(source: Source) -> None:
 
 
 def test_both_splits_share_no_image(source: Source, request: pytest.FixtureRequest) -> None:
-    if source.dataset == "synis":
-        return  # for testing only, as published
+    if source.dataset in FOR_TESTING:
+        return  # as published
     parts = [load(source.model_copy(update={"split": split}), None) for split in ("train", "test")]
     assert all(len(part) for part in parts)
-    if source.path is None or source.dataset in ("folder", "parquet"):
+    if source.path is None or not source.dataset.startswith("cifar"):
         seen = [{part.read(row).tobytes() for row in range(len(part))} for part in parts]
         assert not seen[0] & seen[1]
     assert parts[0].classes == parts[1].classes

@@ -17,8 +17,9 @@ from PIL import Image
 from badood.config import NamedSource, Source, load_config, preset_names
 from badood.core.errors import BadConfig, BadInput
 from badood.data import dataset
+from badood.data.fingerprint import fingerprint
 from badood.data.record import ImageSet, Skipped, bounded, concatenate, counted, from_array
-from badood.data.splits import aligned, check_source, fingerprint, load, load_optional, split_validation
+from badood.data.splits import aligned, check_source, load, load_optional, split_validation
 
 
 def numbered(labels: list[int], name: str = "set") -> ImageSet:

@@ -25,6 +25,8 @@ def test_a_trained_run_scores_and_judges_any_images(small_run: Finished, tmp_pat
     judged = evaluate(SMALL_RUN, [odd], every=True)
     assert judged.ood == {f"{tmp_path.name}/odd": 12}
     assert set(judged.rows) == set(small_run.run.record["metrics"])
+    assert ["12 images" in told for told in judged.notices] == [True]
+    assert "2 of its 2 classes in common" in evaluate(SMALL_RUN, [known]).notices[1]
     assert contents(small_run.run.folder) == before, "a question writes nothing into the run"
 
 

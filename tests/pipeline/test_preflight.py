@@ -8,8 +8,9 @@ import pytest
 from badood.config import load_config
 from badood.core.artefacts import home
 from badood.core.errors import BadConfig, BadInput, BadWeights
+from badood.data.splits import present
 from badood.pipeline.path import run
-from badood.pipeline.preflight import needed, preflight, present
+from badood.pipeline.preflight import base_of, needed, preflight
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,8 @@ def test_a_name_that_nothing_has_is_told_before_the_first_stage(setting: str, sa
         (["data.train={dataset: folder, path: /nowhere}"], "/nowhere does not exist"),
         (["data.grid={name: grid, dataset: synis, path: /nowhere}"], "/nowhere does not exist"),
         (["data.ood=[{name: sun, dataset: folder, path: /nowhere, optional: true}]"], "data.ood has no set.*sun"),
+        (["data.ood=[{name: ninco, dataset: ninco, path: /nowhere}]"], r"NINCO/NINCO_OOD_classes.*5,879 images.*zenodo"),
+        (["data.ood=[{name: ninco, dataset: ninco, path: /nowhere, optional: true}]"], r"data\.ood has no set.*ninco"),
         (["data.auxiliary=[]"], "data.auxiliary has no set"),
         (["outliers=[{name: a, source: imported, params: {path: /nowhere}}]"], "nowhere"),
         (["encoder.weights=/nowhere/encoder.safetensors"], r"encoder: /nowhere/encoder.safetensors \(encoder.weights\).*--only-imported"),
@@ -83,5 +86,5 @@ def test_an_optional_set_that_is_not_there_is_left_out_with_a_notice(caplog: pyt
     cfg = load_config("miniworld", ["data.ood.0={name: sun, dataset: folder, path: /nowhere, split: test, optional: true}"])
     with caplog.at_level(logging.WARNING):
         preflight(cfg)
-        assert [source.name for source in present(cfg, cfg.data.ood)] == ["far", "textures"]
+        assert [source.name for source in present(cfg.data.ood, base_of(cfg))] == ["far", "textures"]
     assert "sun is left out: /nowhere does not exist" in caplog.text

@@ -2,15 +2,16 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
 from badood.core.errors import BadInput
 from badood.data import dataset
 from badood.data.folder import image_files
+from badood.data.lists import images_folder, lines
 from badood.data.record import ImageSet, shown
-from badood.data.walk import name_of
+from badood.data.walk import expanded, name_of
 
 LEVELS = 8
 _LIST = re.compile(r"cov_(\d+)_sem_(\d+)\.txt")
@@ -31,9 +32,10 @@ def synis(path: Path, split: str, *, images: str | None = None) -> ImageSet:
     if not path.is_dir():
         raise BadInput(f"the data set `synis` needs the folder of its list files cov_0_sem_0.txt ... cov_7_sem_7.txt; got {shown(path)}.")
     cells = _cells(path)
-    listed = {cell: _lines(file) for cell, file in cells.items()}
-    root = _root(path, images, next(iter(listed.values()))[0])
-    files = [[root / line for line in lines] for lines in listed.values()]
+    listed = {cell: lines(file) for cell, file in cells.items()}
+    places = [expanded(images)] if images else [path, path.parent, path.parent.parent / path.name]
+    root = images_folder(path, next(iter(listed.values())), places)
+    files = [[root / each for each in paths] for paths in listed.values()]
     names = [f"cov_{covariate}_sem_{semantic}" for semantic, covariate in cells]
     found = image_files(name_of(path), root, names, files)
     lost = sorted(set(range(len(names))) - set(found.labels.tolist()))
@@ -54,32 +56,3 @@ def _cells(path: Path) -> dict[tuple[int, int], Path]:
     if beyond:
         raise BadInput(f"{beyond[0]} is beyond {LEVELS} x {LEVELS} levels; expected cov_0_sem_0.txt ... cov_7_sem_7.txt.")
     return cells
-
-
-def _lines(file: Path) -> list[str]:
-    """The paths a list file names.
-
-    Raises:
-        BadInput: it cannot be read, lists nothing, or a path that leads out of the images' folder.
-    """
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeError) as error:
-        raise BadInput(f"{shown(file)} is not a readable UTF-8 text ({shown(error)}); restore it.") from error
-    if not lines:
-        raise BadInput(f"{shown(file)} lists no image; restore it or delete it.")
-    away = [line for line in lines if PurePath(line).is_absolute() or ".." in PurePath(line).parts]
-    if away:
-        raise BadInput(f"{shown(file)} lists {away[0]!r}, which leads out of the images' folder; list paths that start in it.")
-    return lines
-
-
-def _root(path: Path, images: str | None, first: str) -> Path:
-    """The folder in which the first listed image is found."""
-    places = [Path(images).expanduser()] if images else [path, path.parent, path.parent.parent / path.name]
-    for place in places:
-        if (place / first).is_file():
-            return place
-    raise BadInput(
-        f"{path}: the first listed image, {first}, is in none of {', '.join(map(str, places))}; name its folder with params.images."
-    )

@@ -12,8 +12,9 @@ import pandas as pd
 from badood.config import Source
 from badood.core.artefacts import digest, write_json
 from badood.core.rows import pieces
+from badood.data.fingerprint import fingerprint
 from badood.data.record import ImageSet, concatenate, square
-from badood.data.splits import aligned, fingerprint, load, split_validation
+from badood.data.splits import aligned, load, split_validation
 from badood.pipeline.artefacts import Artefact, Images
 from badood.pipeline.stage import Context, stage
 
