@@ -56,24 +56,21 @@ def _heatmaps(found: Finished, name: str) -> None:
     further, awaited = _further(found, name, set(table["method"]))
     table = pd.concat([table, *further], ignore_index=True)
     summary = shift_summary(table)
-    ranking, panel = st.columns([3, 2])
-    with ranking:
-        _ranking(summary, key=f"shift ranking {name}")
-        st.caption(
-            "First the method whose AUROC rises most by semantic level; click a heading to sort by it. AUROC tells a cell's images from the ID "
-            "test images and is averaged over the cells of a level."
-        )
-    with panel:
-        methods = summary["method"].tolist()
-        method = st.selectbox("Heatmap of", methods, index=methods.index(OURS), key=f"heatmap method {name}")
-        st.plotly_chart(figures.shift_heatmaps(table[table["method"] == method]), key=f"heatmaps {name}", config={"displaylogo": False})
-        st.caption(
-            "A number is AUROC in percent, a colour the mean anomaly, stretched from the method's least cell to its most. Point at a cell for "
-            "its figures and four of its images."
-        )
+    _ranking(summary, key=f"shift ranking {name}")
+    st.caption(
+        "First the method whose AUROC rises most by semantic level; click a heading to sort by it. AUROC tells a cell's images from the ID test "
+        "images and is averaged over the cells of a level."
+    )
     if awaited:
         st.caption(f":material/hourglass_top: {awaited}")
         again(0.5, key=f"heatmaps again {name}")
+    methods = summary["method"].tolist()
+    method = st.selectbox("Heatmap of", methods, index=methods.index(OURS), key=f"heatmap method {name}")
+    st.plotly_chart(figures.shift_heatmaps(table[table["method"] == method]), key=f"heatmaps {name}", config={"displaylogo": False})
+    st.caption(
+        "A number is AUROC in percent, a colour the mean anomaly, stretched from the method's least cell to its most. Point at a cell for its "
+        "figures and four of its images."
+    )
 
 
 def _ranking(summary: pd.DataFrame, *, key: str) -> None:

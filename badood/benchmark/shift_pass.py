@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from badood.config import Source, load_config
 from badood.core.rows import Rows
@@ -28,7 +29,7 @@ from badood.pipeline.stage import Context
 from badood.pipeline.stages.evaluate import shift_of
 
 RENDERED = 4
-"""Images a cell that are rendered; they return until there are as many as asked for."""
+"""Images a cell that are rendered."""
 
 
 def measure(per_cell: int, repeats: int) -> tuple[list[float], list[float], int]:
@@ -41,15 +42,17 @@ def measure(per_cell: int, repeats: int) -> tuple[list[float], list[float], int]
     made: dict[str, Scorer] = {name: named(name)[1] for name in scorer if "images" not in scorer[name].needs}
     with tempfile.TemporaryDirectory() as folder:
         np.save(file := Path(folder) / "images.npy", rendered.pixels(cfg.data.image_size).numpy())
-        every = np.arange(len(rendered))
-        order = np.tile(every, per_cell // RENDERED)
-        grid = Rows((file,)).take(order)
-        fit = np.resize(every, round(cfg.data.train.params["count"] * (1 - cfg.data.validation_share)))
-        seen, labels = see(Rows((file,)).take(fit)), torch.from_numpy(rendered.labels[fit])
+
+        def rows(count: int) -> NDArray[np.int64]:
+            return np.resize(np.arange(len(rendered)), count)
+
+        every, grid_rows = Rows((file,)), rows(64 * per_cell)
+        grid, levels = every.take(grid_rows), {name: values[grid_rows] for name, values in rendered.levels.items()}
+        fit = rows(round(cfg.data.train.params["count"] * (1 - cfg.data.validation_share)))
+        seen, labels = see(every.take(fit)), torch.from_numpy(rendered.labels[fit])
         for each in made.values():
             each.fit(seen, labels)
-        known = in_parts(partial(baselines, made), see, grid.take(np.arange(cfg.data.test.params["count"])))
-        levels = {name: values[order] for name, values in rendered.levels.items()}
+        known = in_parts(partial(baselines, made), see, every.take(rows(cfg.data.test.params["count"])))
 
         def plain() -> None:
             for part in grid.parts(CHUNK):
@@ -72,7 +75,7 @@ def _seconds(work: Callable[[], object]) -> float:
 def main() -> None:
     """Measure and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--per-cell", type=int, default=500, help=f"images in each of the 64 cells, a multiple of {RENDERED}")
+    parser.add_argument("--per-cell", type=int, default=500, help="images in each of the 64 cells")
     parser.add_argument("--repeats", type=int, default=3, help="timings of which the median is taken")
     asked = parser.parse_args()
     plain, scored, scorers = measure(asked.per_cell, asked.repeats)
