@@ -13,17 +13,15 @@ _LOOKED_FOR = 20
 
 
 def lines(file: Path) -> list[str]:
-    """What a list file lists, without empty lines.
+    """What a list file lists, without empty lines; maybe nothing.
 
     Raises:
-        BadInput: it cannot be read, lists nothing, or a path that leads out of the images' folder.
+        BadInput: it cannot be read, or lists a path that leads out of the images' folder.
     """
     try:
         found = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeError) as error:
         raise BadInput(f"{shown(file)} is not a readable UTF-8 text ({shown(error)}); restore it.") from error
-    if not found:
-        raise BadInput(f"{shown(file)} lists no image; restore it or delete it.")
     away = [line for line in found if PurePath(line).is_absolute() or ".." in PurePath(line).parts]
     if away:
         raise BadInput(f"{shown(file)} lists {away[0]!r}, which leads out of the images' folder; list paths that start in it.")
@@ -34,13 +32,15 @@ def labelled(file: Path) -> list[tuple[str, int]]:
     """(path, label) of each line; the label is -1 where the line has none. OpenOOD's lists: `path label`.
 
     Raises:
-        BadInput: as `lines`.
+        BadInput: as `lines`; or it lists nothing.
     """
     found = []
     for line in lines(file):
         path, space, label = line.rpartition(" ")
         number = space and label.removeprefix("-").isdecimal()
         found.append((path.rstrip(), int(label)) if number else (line, -1))
+    if not found:
+        raise BadInput(f"{shown(file)} lists no image; restore it or delete it.")
     return found
 
 
@@ -77,7 +77,7 @@ def listed_files(file: Path, images: str | None) -> list[Path]:
     """The list file and all images that it names, whether they are there or not.
 
     Raises:
-        BadInput: as `lines`.
+        BadInput: as `labelled`.
         MissingFiles: as `images_folder`.
     """
     paths = [path for path, _ in labelled(file)]
@@ -92,7 +92,7 @@ def read_list(file: Path, name: str, images: str | None) -> ImageSet:
     as the folder they lie in. Images that are not there are left out and counted.
 
     Raises:
-        BadInput: as `lines`; or no readable image.
+        BadInput: as `labelled`; or no readable image.
         MissingFiles: as `images_folder`.
     """
     entries = labelled(file)

@@ -44,6 +44,26 @@ def ood_metrics(anomaly_id: ArrayLike, anomaly_ood: ArrayLike) -> dict[str, floa
     }
 
 
+def placements(anomaly_id: ArrayLike, anomaly: ArrayLike) -> NDArray[np.float64]:
+    """How far up among the ID images each image lies: the share of them that look less odd, ties counted half.
+
+    The mean over a group of OOD images is the group's AUROC, so that many groups cost one sort of the ID scores. Source: Hanley & McNeil 1982.
+
+    Args:
+        anomaly_id: (N,) scores of ID images, larger = more OOD; never squashed.
+        anomaly: (M,) scores of the images to be placed.
+
+    Returns:
+        (M,) in [0, 1].
+
+    Raises:
+        BadInput: a set is empty or a score is not a number.
+    """
+    id_scores, scores = np.sort(_scores("ID", anomaly_id)), _scores("OOD", anomaly)
+    below, not_above = (np.searchsorted(id_scores, scores, side=side) for side in ("left", "right"))
+    return (below + not_above) / (2 * len(id_scores))
+
+
 def acceptance_threshold(anomaly_id: ArrayLike) -> float:
     """The smallest anomaly at which "accept what does not exceed it" accepts at least 95 % of ID.
 

@@ -13,10 +13,12 @@ from plotly.offline import get_plotlyjs
 
 from badood.core.artefacts import atomic_file
 from badood.evaluate.metrics import FPR95_OPENOOD
+from badood.evaluate.shift import KINDS, shift_summary
 from badood.explore import figures
 from badood.explore.finished import METRICS, Finished
 from badood.explore.notebook import show_band, show_outliers
 from badood.explore.queries import Filters
+from badood.pipeline.artefacts import OURS
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,23 @@ def sections(found: Finished, band: tuple[float, float]) -> list[Section]:
         parts.append(
             Section("Scores compared", f"Detector of the filter “{name}”, mean over the OOD sets.", table=_percent(found.scorers(name)))
         )
-        parts.append(Section("Shift", f"Detector of the filter “{name}”.", figure=figures.shift_heatmaps(found.shift(name))))
+        parts.append(_shift(found, name))
     return parts
+
+
+def _shift(found: Finished, name: str) -> Section:
+    """All methods by rank, and the heatmaps of ours and of the first."""
+    table, heading, text = found.shift(name), "Shift", f"Detector of the filter “{name}”. "
+    if table.empty:
+        return Section(heading, text, figure=figures.shift_heatmaps(table))
+    ranked = shift_summary(table)
+    text += (
+        "First the method whose AUROC, against the ID test images, rises most by semantic level. Slopes are in points of AUROC a level, "
+        "without sign. In the heatmaps a number is the AUROC of a cell in percent, a colour its mean anomaly."
+    )
+    shown = table[table["method"].isin([OURS, ranked["method"].iloc[0]])]
+    in_points = ranked.assign(**{f"{kind}_slope": 100 * ranked[f"{kind}_slope"] for kind in KINDS})
+    return Section(heading, text, figure=figures.shift_heatmaps(shown), table=in_points)
 
 
 def _minority(found: Finished) -> list[Section]:
@@ -168,7 +185,9 @@ def _plain(section: Section) -> dict[str, str | None]:
         "heading": section.heading,
         "text": section.text,
         "figure": None if figure is None else figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}),
-        "table": None if table is None else table.to_html(index=False, border=0, escape=True, float_format=lambda value: f"{value:.3f}"),
+        "table": None
+        if table is None
+        else table.to_html(index=False, border=0, escape=True, float_format=lambda value: f"{value:.3f}", na_rep=""),
         "image": None if image is None else base64.b64encode(image).decode(),
     }
 

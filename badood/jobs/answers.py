@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TextIO
@@ -107,22 +108,40 @@ def check(config: dict[str, Any], attempt: str = "") -> str:
     return "ready"
 
 
-def scorers() -> list[str]:
-    """Names of every scorer there is."""
-    return list(scorer)
+def scorers() -> list[list[str]]:
+    """Names of every scorer there is, in groups that take about as long: all that read one forward pass, then each that runs the network again."""
+    again = [name for name, made in scorer.items() if "images" in made.needs]
+    return [[name for name in scorer if name not in again], *([name] for name in again)]
 
 
-def shift(run: str, detector: str, name: str) -> list[dict[str, Any]]:
-    """Rows of the shift table of one scorer, under the detector of a row of the run's filter table."""
+def shift(run: str, detector: str, names: Sequence[str]) -> dict[str, Any]:
+    """Scorers on the shift grid, under the detector of a row of the run's filter table.
+
+    Returns:
+        rows: of the shift table, from one pass for all. failed: by name why a scorer has none; the others then have a pass each.
+    """
     opened, found = _opened(run)
     sets = found.sets
     if sets.grid is None:
         raise BadInput(f"run {run} has no shift grid; name one in data.grid.")
     trained = Trained(opened.folder / chosen_row(opened, detector).detector)
     do = Local(opened, Context(opened.cfg.compute), timed=False)
-    inputs = (opened.cfg.evaluate.fit_images, trained, sets.train, sets.validation, sets.grid)
-    table = Evaluated(do(shift_stage, name, *inputs).folder).shift
-    return list(json.loads(table.to_json(orient="records", double_precision=15)))
+    inputs = (opened.cfg.evaluate.fit_images, trained, sets.train, sets.validation, sets.test, sets.grid)
+    rows: list[dict[str, Any]] = []
+    failed: dict[str, str] = {}
+    waiting = deque([list(names)])
+    while waiting:
+        together = waiting.popleft()
+        try:
+            table = Evaluated(do(shift_stage, together, *inputs).folder).shift
+        except BadInput as error:
+            if len(together) == 1:
+                failed[together[0]] = str(error)
+            else:
+                waiting.extend([name] for name in together)
+        else:
+            rows += json.loads(table.to_json(orient="records", double_precision=15))
+    return {"rows": rows, "failed": failed}
 
 
 ANSWERS: dict[str, Callable[..., Any]] = {

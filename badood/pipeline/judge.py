@@ -1,22 +1,25 @@
 """What a detector does on images: our score and every baseline scorer, from one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.special
 from numpy.typing import NDArray
+from torch import Tensor
 
 from badood.calibrate import Calibrator
 from badood.core.errors import BadInput
+from badood.core.rows import Rows
 from badood.data.record import ImageSet
 from badood.detect.activations import Activations
 from badood.detect.scorers import Scorer
 from badood.evaluate.metrics import id_accuracy, mean_over_sets, ood_metrics
 from badood.pipeline.artefacts import OURS, Images
-from badood.pipeline.raw_score import RawScore, See, anomaly, fit_scorers
+from badood.pipeline.raw_score import CHUNK, RawScore, See, anomaly, fit_scorers
 
 ID_SET = "id"
 """Name of the ID test images among the sets of a table."""
@@ -44,10 +47,6 @@ class Judge:
         fit_scorers(self.scorers.values(), self.see, train, validation, most)
         return self
 
-    def anomaly(self, name: str, seen: Activations) -> NDArray[np.float32]:
-        """(N,) anomaly by a baseline scorer, larger = more OOD."""
-        return anomaly(self.scorers[name], seen).astype(np.float32)
-
     def scores(self, images: Images | ImageSet, size: int = 0) -> pd.DataFrame:
         """A row an image: label, class named by the detector, energy, log-odds of the raw score, id_confidence and the anomaly by every
         method (larger = more OOD).
@@ -57,18 +56,18 @@ class Judge:
         Args:
             size: of images that were not read yet, at which the run keeps its own, in px.
         """
-        return self.scores_of(self.see(images.pixels if isinstance(images, Images) else images.pixels(size)), images)
+        pixels = images.pixels if isinstance(images, Images) else images.pixels(size)
+        table = in_parts(partial(self._scores, images.name), self.see, pixels)
+        table.insert(0, "label", images.labels)
+        return table
 
-    def scores_of(self, seen: Activations, images: Images | ImageSet) -> pd.DataFrame:
-        """As `scores`, of images that were seen."""
+    def _scores(self, name: str, seen: Activations) -> dict[str, NDArray[Any]]:
+        """The columns of `scores` but the label, of images of this name."""
         log_odds = self.raw_score.log_odds(seen)
         if not np.isfinite(log_odds).all():
-            raise BadInput(
-                f"{(~np.isfinite(log_odds)).sum():,} raw scores of {images.name} are not finite; the detector's weights are broken."
-            )
+            raise BadInput(f"{(~np.isfinite(log_odds)).sum():,} raw scores of {name} are not finite; the detector's weights are broken.")
         confidence = np.full(len(log_odds), np.nan) if self.calibrator is None else self.calibrator.id_confidence(log_odds)
         columns = {
-            "label": images.labels,
             "predicted": seen.logits.argmax(dim=1).numpy(),
             "energy": np.asarray(seen.energy, dtype=np.float64),
             "log_odds": log_odds,
@@ -76,7 +75,22 @@ class Judge:
             OURS: scipy.special.expit(log_odds) if self.calibrator is None else 1 - confidence,
         }
         # a baseline may be called like a column of ours, as energy is, and must not take its place
-        return pd.DataFrame(columns | {name: self.anomaly(name, seen) for name in self.scorers if name not in columns})
+        return columns | baselines({name: scorer for name, scorer in self.scorers.items() if name not in columns}, seen)
+
+
+def baselines(scorers: Mapping[str, Scorer], seen: Activations) -> dict[str, NDArray[np.float32]]:
+    """(N,) anomaly by each fitted scorer, larger = more OOD; all from the pass that was made."""
+    return {name: anomaly(scorer, seen).astype(np.float32) for name, scorer in scorers.items()}
+
+
+def in_parts(told: Callable[[Activations], Mapping[str, NDArray[Any]]], see: See, pixels: Rows | Tensor) -> pd.DataFrame:
+    """What `told` says of images, a row an image, from one pass of the detector. Memory for what it saw does not grow with the images.
+
+    Args:
+        told: activations of n images -> columns of length n. pixels: (N, 3, H, W) uint8; a tensor is seen at once.
+    """
+    parts = pixels.parts(CHUNK) if isinstance(pixels, Rows) else (pixels,)
+    return pd.concat([pd.DataFrame(told(see(part))) for part in parts], ignore_index=True)
 
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:

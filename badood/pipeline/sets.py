@@ -46,7 +46,8 @@ class Sets:
     @property
     def skipped(self) -> list[dict[str, Any]]:
         """What was left out of all sets, by set, kind and reason; once each, though training and test images may be of one folder."""
-        every = {"ID training": self.train, "ID test": self.test, "auxiliary": self.auxiliary, **self.ood}
+        grid = {} if self.grid is None else {"grid": self.grid}
+        every = {"ID training": self.train, "ID test": self.test, "auxiliary": self.auxiliary, **self.ood, **grid}
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for name, part in every.items():
             for entry in part.skipped:

@@ -1,6 +1,8 @@
 """The analysis pages on a small real run: what they show is what the run holds, and controls do what they say."""
 
 import json
+from concurrent.futures import Future
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,9 @@ from streamlit.testing.v1 import AppTest
 from app.asking import asked
 from app.mapping import placed
 from app.opened import opened
+from badood.core.errors import BadInput
 from badood.evaluate.ood_types import TYPES
+from badood.evaluate.shift import shift_summary
 from badood.explore.embedding_map import inside
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
@@ -153,19 +157,63 @@ def test_heatmaps_offer_every_tested_detector(small_run: Finished) -> None:
     assert len(test.get("plotly_chart")) == 2
 
 
-def test_heatmaps_show_every_scorer_there_is(small_run: Finished) -> None:
-    def panels(test: AppTest) -> set[str]:
-        return {title["text"] for title in json.loads(test.get("plotly_chart")[0].proto.spec)["layout"]["annotations"]}
+def panels(test: AppTest) -> list[str]:
+    """The methods whose heatmaps are shown."""
+    return [title["text"] for title in json.loads(test.get("plotly_chart")[0].proto.spec)["layout"]["annotations"]]
 
-    names = asked("scorers", "test").result(120)
+
+def test_heatmaps_rank_every_scorer_there_is(small_run: Finished) -> None:
+    groups = asked("scorers", "test").result(120)
     test = shown("heatmaps")
-    assert {"bad-ood", "msp", "energy"} <= panels(test)
-    assert "further scorers are here" in texts(test)
-    for name in set(names) - set(small_run.run.cfg.evaluate.scorers):
-        asked("shift", f"test {name}", run=small_run.run.id, detector="all", name=name).result(120)
+    assert set(test.dataframe[0].value["method"]) == {"bad-ood", "msp", "energy"}
+    assert "Scorers to come" in texts(test)
+    for group in groups:
+        names = [name for name in group if name not in small_run.run.cfg.evaluate.scorers]
+        asked("shift", f"test {names}", run=small_run.run.id, detector="all", names=names).result(120)
     test.run()
-    assert panels(test) == {"bad-ood", *names}
-    assert "further scorers are here" not in texts(test)
+    table = test.dataframe[0].value
+    assert sorted(table["method"]) == sorted({"bad-ood", *chain(*groups)})
+    assert "Scorers to come" not in texts(test)
+    rising = np.sign(table["semantic corr."].fillna(0)) * table["semantic slope"]
+    assert rising.is_monotonic_decreasing
+    assert not test.exception
+
+
+def test_a_heatmap_is_of_the_method_that_is_chosen(small_run: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: dict[str, Future[Any]] = {"scorers": Future(), "shift": Future()}
+    answers["scorers"].set_result([["knn"]])
+    monkeypatch.setattr("app.views.heatmaps.asked", lambda question, visitor, **arguments: answers[question])
+    own = small_run.shift("all")
+    test = shown("heatmaps")
+    assert panels(test) == ["bad-ood"]
+    choice = test.selectbox(key="heatmap method all")
+    assert choice.options == shift_summary(own)["method"].tolist()
+    choice.set_value("msp").run()
+    assert panels(test) == ["msp"]
+    best = own.query("method == 'msp'").assign(method="knn", auroc=lambda cells: cells["semantic"] / 7)
+    answers["shift"].set_result({"rows": best.to_dict("records"), "failed": {}})
+    test.run()
+    assert test.dataframe[0].value["method"].iloc[0] == "knn"
+    assert panels(test) == ["msp"], "it stays when a further scorer comes before it"
+
+
+def test_scorers_that_cannot_score_are_named_and_the_others_are_ranked(small_run: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answered(question: str, visitor: str, **arguments: Any) -> Future[Any]:
+        answer: Future[Any] = Future()
+        if question == "scorers":
+            answer.set_result([["knn", "vim"], ["odin"]])
+        elif arguments["names"] == ["odin"]:
+            answer.set_exception(BadInput("no images are left"))
+        else:
+            rows = small_run.shift("all").query("method == 'msp'").assign(method="knn").to_dict("records")
+            answer.set_result({"rows": rows, "failed": {"vim": "dim leaves nothing"}})
+        return answer
+
+    monkeypatch.setattr("app.views.heatmaps.asked", answered)
+    test = shown("heatmaps")
+    assert set(test.dataframe[0].value["method"]) == {"bad-ood", "msp", "energy", "knn"}
+    assert "vim: dim leaves nothing" in texts(test)
+    assert "odin: no images are left" in texts(test)
 
 
 def test_a_lasso_selects_what_lies_inside(small_run: Finished) -> None:

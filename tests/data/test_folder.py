@@ -267,6 +267,38 @@ def test_synis_finds_the_images_where_the_benchmark_puts_them(tmp_path: Path) ->
     assert len(dataset["synis"](lists, "test")) == 1
 
 
+def test_a_synis_list_that_names_nothing_is_a_cell_without_images(tmp_path: Path) -> None:
+    # as published for ImageNet-21K
+    for cell, images in (("cov_5_sem_0", 2), ("cov_6_sem_0", 0), ("cov_7_sem_1", 0), ("cov_7_sem_2", 1)):
+        lines = [f"./imagenet21k_val/n0/{cell}_{number}.png\n" for number in range(images)]
+        (tmp_path / f"{cell}.txt").write_text("".join(lines))
+        for line in lines:
+            save(tmp_path / line.strip())
+    (tmp_path / "cov_0_sem_0.txt").write_text("")
+    found = dataset["synis"](tmp_path, "test")
+    assert found.classes == ("cov_5_sem_0", "cov_7_sem_2")
+    assert list(zip(found.levels["semantic"], found.levels["covariate"], strict=True)) == [(0, 5), (0, 5), (2, 7)]
+    (told,) = found.skipped
+    assert (told.kind, told.count) == ("cell without images", 3)
+    for file in tmp_path.glob("*.txt"):
+        file.write_text("\n")
+    with pytest.raises(BadInput, match="none of its 5 cells lists an image"):
+        dataset["synis"](tmp_path, "test")
+
+
+def test_synis_joins_the_lists_of_train_and_val(tmp_path: Path) -> None:
+    lists = tmp_path / "data" / "imglist" / "imagenet21k"
+    for part, images in (("train", ["a", "b"]), ("val", ["c"])):
+        (lists / part).mkdir(parents=True)
+        (lists / part / "cov_2_sem_1.txt").write_text("".join(f"./{part}/{name}.png\n" for name in images))
+        for name in images:
+            save(tmp_path / "data" / "imagenet21k" / part / f"{name}.png")
+    (lists / "val" / "cov_0_sem_0.txt").write_text("")
+    found = dataset["synis"](lists, "test")
+    assert found.ids == ("train/a.png", "train/b.png", "val/c.png")
+    assert set(found.levels["covariate"]) == {2}
+
+
 @pytest.mark.parametrize("line", ["/etc/passwd.png", "../out.png"])
 def test_synis_lists_that_lead_elsewhere_are_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "cov_0_sem_0.txt").write_text(f"{line}\n")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from badood.core.errors import BadInput
-from badood.evaluate.metrics import acceptance_threshold, id_accuracy, mean_over_sets, ood_metrics, roc_curve
+from badood.evaluate.metrics import acceptance_threshold, id_accuracy, mean_over_sets, ood_metrics, placements, roc_curve
 
 coarse = st.lists(st.integers(-6, 6), min_size=1, max_size=60).map(np.array)  # few values, so many ties
 
@@ -27,6 +27,13 @@ def test_fpr95_and_auroc_agree_with_brute_force(id_scores: NDArray, ood_scores: 
     assert got["fpr95"] == pytest.approx(brute_fpr95(id_scores, ood_scores))
     wins = np.mean((ood_scores[:, None] > id_scores[None]) + 0.5 * (ood_scores[:, None] == id_scores[None]))
     assert got["auroc"] == pytest.approx(wins)
+
+
+@given(coarse, coarse)
+def test_the_mean_placement_of_any_images_is_their_auroc(id_scores: NDArray, ood_scores: NDArray) -> None:
+    placed = placements(id_scores, ood_scores)
+    for group in (slice(None), slice(1), slice(None, None, 2)):
+        assert placed[group].mean() == pytest.approx(ood_metrics(id_scores, ood_scores[group])["auroc"])
 
 
 @given(coarse, coarse)
@@ -57,6 +64,7 @@ def test_extremes() -> None:
     assert ood_metrics([2, 3], [0, 1])["fpr95"] == 1
     assert ood_metrics([1, 1], [1, 1])["auroc"] == 0.5
     assert ood_metrics([0.0, 1.0], [np.inf, np.inf])["auroc"] == 1
+    assert placements([0.0, np.inf], [np.inf, -np.inf]).tolist() == [0.75, 0]
 
 
 def cases(folder: Path) -> list[tuple[str, NDArray, NDArray, dict[str, NDArray]]]:

@@ -94,7 +94,8 @@ def found(tmp_path: Path) -> Finished:
     )
     scores.assign(**{"bad-ood": 1 - scores["id_confidence"], "msp": rng.random(50)}).to_parquet(folders["evaluate"] / "scores.parquet")
     grid = {"semantic": np.repeat(np.arange(8.0), 8), "covariate": np.tile(np.arange(8.0), 8)}
-    shift_table(grid, {"bad-ood": rng.random(64), "msp": rng.random(64)}).to_parquet(folders["evaluate"] / "shift.parquet")
+    anomaly = {"bad-ood": rng.random(64), "msp": rng.random(64)}
+    shift_table(grid, anomaly, anomaly).to_parquet(folders["evaluate"] / "shift.parquet")
     confidence = pd.read_parquet(folders["outliers"] / "outliers.parquet")["id_confidence"]
     for name, mask in (("all", np.ones(240, bool)), ("band", confidence.between(0.3, 0.5).to_numpy())):
         keep(folders[name], mask, lo=0.3, hi=0.5, overlap=0.1, reason="", warning="")

@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from badood.explore.finished import Finished
 from badood.explore.report import sections, write_report
 
@@ -17,6 +21,34 @@ def test_report_is_one_file_with_everything_in_it(found: Finished, tmp_path: Pat
     assert outside.count("data:image/png;base64,") == 3
     assert "cdn.plot.ly" not in outside
     assert '"preset": "miniworld"' in text.replace("&#34;", '"')
+
+
+def test_the_shift_is_a_ranking_of_all_and_the_heatmaps_of_ours_and_the_best(found: Finished) -> None:
+    table = found.shift("all")
+    path = found.run.folder / found.run.rows["all"].evaluation / "shift.parquet"
+
+    def shift(msp: NDArray[np.floating], further: NDArray[np.floating]) -> tuple[list[str], list[str]]:
+        rows = [table.query("method == @name").assign(auroc=auroc) for name, auroc in (("bad-ood", semantic), ("msp", msp))]
+        rows.append(rows[-1].assign(method="knn", auroc=further))
+        pd.concat(rows).to_parquet(path)
+        (section,) = [each for each in sections(found, (0.3, 0.5)) if each.heading == "Shift"]
+        assert section.table is not None
+        assert section.figure is not None
+        return section.table["method"].tolist(), [title.text for title in section.figure.layout.annotations]
+
+    semantic = np.repeat(np.arange(8), 8) / 20
+    assert shift(semantic / 2, semantic * 2) == (["knn", "bad-ood", "msp"], ["bad-ood", "knn"])
+    assert shift(semantic / 2, semantic / 4) == (["bad-ood", "msp", "knn"], ["bad-ood"])
+
+
+def test_runs_from_before_auroc_on_the_grid_are_reported_without(found: Finished, tmp_path: Path) -> None:
+    path = found.run.folder / found.run.rows["all"].evaluation / "shift.parquet"
+    found.shift("all").drop(columns="auroc").to_parquet(path)
+    assert found.shift("all")["auroc"].isna().all()
+    text = write_report(found, tmp_path / "report.html", (0.3, 0.5)).read_text()
+    assert "NaN</td>" not in text
+    path.unlink()
+    assert "No scores on a shift grid yet" in write_report(found, tmp_path / "report.html", (0.3, 0.5)).read_text()
 
 
 def test_the_default_band_is_the_runs_own_in_confidence(found: Finished, tmp_path: Path) -> None:

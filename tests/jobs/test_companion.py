@@ -27,7 +27,7 @@ def test_it_answers_and_a_bad_question_does_not_end_it(companion: Companion) -> 
     first = answering().pid
     with pytest.raises(BadInput, match="no run 'nobody'"):
         companion.ask("preview", run="nobody", filter={})
-    assert "energy" in companion.ask("scorers")
+    assert {"energy", "knn"} < set(companion.ask("scorers")[0])
     assert answering().pid == first
 
 

@@ -80,12 +80,12 @@ def test_a_question_needs_no_source_and_writes_nothing(opened: Run, tmp_path: Pa
 
 def test_a_heatmap_of_another_scorer_is_kept_and_nothing_else(opened: Run) -> None:
     before = contents(opened.folder)
-    rows = answers.shift("opened", "all", "energy")
+    answer = answers.shift("opened", "all", ["energy"])
     after = contents(opened.folder)
-    assert len(rows) == 64
+    assert len(answer["rows"]) == 64
     assert {name: after[name] for name in before} == before
     assert {name.split("/")[0] for name in after.keys() - before.keys()} == {"shift"}
-    assert answers.shift("opened", "all", "energy") == rows
+    assert answers.shift("opened", "all", ["energy"]) == answer
     assert contents(opened.folder) == after
 
 

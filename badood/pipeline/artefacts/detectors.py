@@ -159,9 +159,10 @@ class Evaluated(Artefact):
 
     @property
     def shift(self) -> pd.DataFrame:
-        """The shift table; empty where the run has no grid."""
+        """The shift table; empty where the run has no grid. Runs from before AUROC was reported have NaN in its place."""
         path = self.folder / "shift.parquet"
-        return pd.read_parquet(path) if path.exists() else pd.DataFrame()
+        table = pd.read_parquet(path) if path.exists() else pd.DataFrame()
+        return table if table.empty or "auroc" in table else table.assign(auroc=np.nan)
 
     @property
     def calibrator(self) -> Calibrator | None:

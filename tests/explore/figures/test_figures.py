@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from badood.calibrate import reliability_table
@@ -45,7 +46,7 @@ MADE = {
     "reliability": lambda: figures.reliability({"beta": CURVE}, {"beta": 0.02}),
     "roc": lambda: figures.roc({"ours": RNG.random(50)}, {"ours": RNG.random(50) + 0.5}),
     "score_densities": lambda: figures.score_densities({"ID validation": RNG.random(50), "outliers": RNG.random(50) + 1}, limit=0.5),
-    "shift_heatmaps": lambda: figures.shift_heatmaps(shift_table(GRID, {name: RNG.random(128) for name in "abcd"})),
+    "shift_heatmaps": lambda: figures.shift_heatmaps(shifted({name: RNG.random(128) for name in "abcd"})),
 }
 
 
@@ -91,22 +92,37 @@ def test_empty_group_draws_no_bar_and_breaks_nothing() -> None:
     assert sum(figures.confidence_histogram({"real OOD": np.array([])}).data[0].y) == 0
 
 
+def shifted(scores: dict[str, NDArray], levels: dict[str, NDArray] = GRID) -> pd.DataFrame:
+    """A shift table whose AUROC is an eighth of the mean anomaly."""
+    return shift_table(levels, scores, {name: score / 8 for name, score in scores.items()})
+
+
 def test_heatmaps_have_a_panel_a_method_with_semantic_downward() -> None:
-    table = shift_table(GRID, {"semantic": GRID["semantic"], "covariate": GRID["covariate"]})
+    table = shifted({"semantic": GRID["semantic"], "covariate": GRID["covariate"]})
     figure = figures.shift_heatmaps(table)
     semantic, covariate = figure.data
     np.testing.assert_allclose(semantic.z[:, 0], np.arange(8) / 7)
     np.testing.assert_allclose(covariate.z[0], np.arange(8) / 7)
-    assert semantic.customdata[7, 0].tolist() == [7.0, 2.0]
+    assert semantic.customdata[7, 0].tolist() == [7.0, 2.0, 87.5]
+    assert [semantic.text[level][0] for level in (0, 7)] == ["0", "88"], "AUROC in percent: an eighth of it a level"
     assert figure.layout.yaxis.autorange == "reversed"
 
 
 def test_heatmap_of_a_grid_with_holes_leaves_them_blank() -> None:
     rows = (GRID["semantic"] != 3) | (GRID["covariate"] != 5)
-    table = shift_table({name: values[rows] for name, values in GRID.items()}, {"a": np.arange(rows.sum())})
+    table = shifted({"a": np.arange(rows.sum())}, {name: values[rows] for name, values in GRID.items()})
     (panel,) = figures.shift_heatmaps(table).data
     assert np.isnan(panel.z[3, 5])
+    assert panel.text[3][5] == ""
     assert np.isfinite(panel.z).sum() == 63
+
+
+def test_a_level_without_any_cell_stays_a_row_of_the_heatmap() -> None:
+    rows = GRID["semantic"] != 3
+    (panel,) = figures.shift_heatmaps(shifted({"a": np.arange(rows.sum())}, {name: values[rows] for name, values in GRID.items()})).data
+    assert list(panel.y) == list(range(8))
+    assert np.isnan(panel.z[3]).all()
+    assert np.isfinite(panel.z).sum() == 56
 
 
 def test_sweep_marks_the_best_and_the_current_band() -> None:
