@@ -516,7 +516,8 @@ def check_assets(
         print(as_json({cfg.preset: figures}))
         return
     for key, value in figures.items():
-        print(f"{key:>24}  {value if isinstance(value, list) else round(value, 4)}")
+        for part, figure in value.items() if isinstance(value, dict) else [("", value)]:
+            print(f"{key:>24}  {figure if isinstance(figure, list) else round(figure, 4)}  {part}".rstrip())
 
 
 @app.command()

@@ -18,7 +18,8 @@ from badood.evaluate.paired import Interval, share_of
 
 LEARNT_FROM = 0.7
 """Share of the images that the probe learns from; by the others it is judged."""
-TRAINING = Training(epochs=8, batch_size=128, lr=0.004, warmup=0.2, weight_decay=0.05)
+STEPS = 192
+TRAINING = Training(epochs=1, batch_size=128, lr=0.004, warmup=0.2, weight_decay=0.05)
 WIDTHS = (32, 64, 64)
 
 
@@ -77,7 +78,8 @@ def probed(real: Tensor, made: Tensor, compute: Compute, *, seed: int = 0, progr
         mirrored = torch.rand(len(rows), 1, 1, 1, device=pixels.device) < 0.5
         return F.binary_cross_entropy_with_logits(probe(torch.where(mirrored, pixels.flip(-1), pixels)), compute.put(sides[rows]))
 
-    settings = TRAINING.model_copy(update={"seed": seed})
+    epochs = STEPS / max(1, len(images) // TRAINING.batch_size)  # as many steps, however few the images
+    settings = TRAINING.model_copy(update={"seed": seed, "epochs": epochs})
     probe.load_state_dict(fit(probe, loss, len(images), settings, compute=compute, stage="probe", progress=progress))
     unseen, truth = _both(real, made, order[learnt:])
     named = compute.map(probe.eval(), unseen, 512, stage="probe") > 0
