@@ -21,6 +21,7 @@ from badood.core.progress import Progress, Silent
 from badood.core.rows import evenly
 from badood.data.record import ImageSet
 from badood.data.splits import load
+from badood.decode.vqgan import as_input, to_pixels
 from badood.encode.features import encode
 from badood.evaluate.clip import zero_shot
 from badood.evaluate.ood_types import TYPES, certainty, ood_types, positions, tempered, vocabulary
@@ -50,6 +51,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     Returns:
         knn_accuracy: share of test images whose class 20 nearest training images name, on z0.
         psnr_db: mean over test images of the tokenizer's reconstruction, in dB.
+        psnr_unrounded_db: the same where its vectors are not rounded to codes. code_perplexity: of the codes of test images; at most their number.
         rebuilt_consistency: share of 500 test anchors whose reconstruction by the tokenizer is given the anchor's class by k-NN: what no
             MAGE can go far beyond.
         decode_consistency: share of the same 500 anchors whose decoded z0, encoded again, is given the anchor's class by k-NN.
@@ -82,6 +84,7 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     return {
         "knn_accuracy": float((vote.predict(z0.numpy()) == test.labels).mean()),
         "psnr_db": psnr(rebuilt, originals),
+        **tokenizer_limits(models, originals),
         "rebuilt_consistency": consistency(rebuilt[torch.from_numpy(rows)]),
         "decode_consistency": consistency(decoded),
         "clip_top1": clip_top1(models, pixels, test.labels, test.classes),
@@ -92,6 +95,15 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
             _mean_minority_score(cfg, models, compute.put(anchor), compute.put(labels), scale, noise) for scale in SCALES
         ],
     }
+
+
+def tokenizer_limits(models: Models, pixels: Tensor) -> dict[str, float]:
+    """What rounding to codes costs, and how evenly codes are used; see `check`."""
+    vqgan, compute, batch = models.vqgan, models.compute, models.cfg.decode.batch_size
+    unrounded = compute.map(lambda part: to_pixels(vqgan.decode(vqgan.encoder(as_input(part)))), pixels, batch, stage="unrounded")
+    codes = compute.map(vqgan.encode_indices, pixels, batch, stage="codes")
+    share = torch.bincount(codes.flatten(), minlength=models.cfg.tokenizer.codes) / codes.numel()
+    return {"psnr_unrounded_db": psnr(unrounded, pixels), "code_perplexity": float(torch.special.entr(share).sum().exp())}
 
 
 def told_apart(real: Tensor, made: Tensor, compute: Compute, progress: Progress | None = None) -> dict[str, float]:
@@ -117,6 +129,8 @@ def sheet(cfg: Config, path: Path, progress: Progress | None = None) -> None:
 FIGURES = {
     "knn_accuracy": "k-NN (k = 20) accuracy of z0",
     "psnr_db": "tokenizer PSNR, dB",
+    "psnr_unrounded_db": "the same without rounding to codes",
+    "code_perplexity": "perplexity of its codes",
     "rebuilt_consistency": "the tokenizer's reconstruction keeps its class",
     "decode_consistency": "decoded z0 keeps its class",
     "clip_top1": "small CLIP, zero-shot top-1",
