@@ -500,14 +500,12 @@ def check_assets(
     json: Json = False,
 ) -> None:
     """Measure the shipped models: k-NN accuracy, PSNR, decode consistency, CLIP top-1, minority score by scale."""
-    from badood.benchmark.assets import check, sheet, write
+    from badood.benchmark.assets import check, write
     from badood.core.places import results
 
     cfg, progress = load_config(preset, settings or [], data, dataset), _terminal()
     try:
-        figures = check(cfg, progress)
-        if save:
-            sheet(cfg, results() / f"outliers-{preset}.png", progress)
+        figures = check(cfg, progress, picture=results() / f"outliers-{cfg.preset}.png" if save else None)
     finally:
         progress.close()
     if save:

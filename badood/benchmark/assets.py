@@ -45,8 +45,11 @@ _ANCHORS = 500
 _SEED = 0
 
 
-def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
+def check(cfg: Config, progress: Progress | None = None, *, picture: Path | None = None) -> dict[str, Any]:
     """Measure the preset's models on its test images.
+
+    Args:
+        picture: where a picture of 100 outliers goes; none = it is not made.
 
     Returns:
         knn_accuracy: share of test images whose class 20 nearest training images name, on z0.
@@ -70,13 +73,17 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     train, test = load(cfg.data.train, None), load(cfg.data.test, None)
     pixels = test.pixels(size)
     z0 = encode(models.encoder, pixels, compute, progress=progress)
-    vote = nearest_classes(encode(models.encoder, train.pixels(size), compute, progress=progress), train.labels)
+    learnt = encode(models.encoder, train.pixels(size), compute, progress=progress)
+    vote = nearest_classes(learnt, train.labels)
     rows = anchors(test.labels, min(_ANCHORS, len(test)), _SEED)
     noise = Noise(_SEED, rows)
     anchor, labels = z0[rows], torch.from_numpy(test.labels[rows])
     decoded = models.decode(anchor, noise, progress)
     originals = test.pixels(cfg.tokenizer.image_size)
-    rebuilt = models.rebuild(originals, progress)
+    codes = models.codes(originals, progress)
+    rebuilt = models.of_codes(codes, progress)
+    if picture is not None:
+        _draw(models, train, learnt, picture, progress)
 
     def consistency(made: Tensor) -> float:
         return float((vote.predict(encode(models.encoder, made, compute).numpy()) == test.labels[rows]).mean())
@@ -84,7 +91,8 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     return {
         "knn_accuracy": float((vote.predict(z0.numpy()) == test.labels).mean()),
         "psnr_db": psnr(rebuilt, originals),
-        **tokenizer_limits(models, originals),
+        "psnr_unrounded_db": psnr(_unrounded(models, originals), originals),
+        "code_perplexity": _perplexity(codes),
         "rebuilt_consistency": consistency(rebuilt[torch.from_numpy(rows)]),
         "decode_consistency": consistency(decoded),
         "clip_top1": clip_top1(models, pixels, test.labels, test.classes),
@@ -97,13 +105,18 @@ def check(cfg: Config, progress: Progress | None = None) -> dict[str, Any]:
     }
 
 
-def tokenizer_limits(models: Models, pixels: Tensor) -> dict[str, float]:
-    """What rounding to codes costs, and how evenly codes are used; see `check`."""
-    vqgan, compute, batch = models.vqgan, models.compute, models.cfg.decode.batch_size
-    unrounded = compute.map(lambda part: to_pixels(vqgan.decode(vqgan.encoder(as_input(part)))), pixels, batch, stage="unrounded")
-    codes = compute.map(vqgan.encode_indices, pixels, batch, stage="codes")
-    share = torch.bincount(codes.flatten(), minlength=models.cfg.tokenizer.codes) / codes.numel()
-    return {"psnr_unrounded_db": psnr(unrounded, pixels), "code_perplexity": float(torch.special.entr(share).sum().exp())}
+def _unrounded(models: Models, pixels: Tensor) -> Tensor:
+    """The tokenizer's reconstruction from vectors that are not rounded to codes."""
+    vqgan = models.vqgan
+    return models.compute.map(
+        lambda part: to_pixels(vqgan.decode(vqgan.encoder(as_input(part)))), pixels, models.tokenizer_batch, stage="unrounded"
+    )
+
+
+def _perplexity(codes: Tensor) -> float:
+    """How many codes, evenly used, would be as hard to foretell."""
+    share = torch.bincount(codes.flatten()) / codes.numel()
+    return float(torch.special.entr(share).sum().exp())
 
 
 def told_apart(real: Tensor, made: Tensor, compute: Compute, progress: Progress | None = None) -> dict[str, float]:
@@ -113,13 +126,12 @@ def told_apart(real: Tensor, made: Tensor, compute: Compute, progress: Progress 
     return {name: probed(mend(real), mend(made), compute, progress=progress).mean for name, mend in MENDS.items()}
 
 
-def sheet(cfg: Config, path: Path, progress: Progress | None = None) -> None:
+def _draw(models: Models, train: ImageSet, z0: Tensor, path: Path, progress: Progress) -> None:
     """Write 100 outliers of the preset as one picture, guidance scale after guidance scale."""
-    models, train = Models(cfg), load(cfg.data.train, None)
+    cfg = models.cfg
     enough = cfg.synthesise.model_copy(update={"count": SHOWN + len(cfg.synthesise.scales)})
     source = Embedded.of(cfg.model_copy(update={"synthesise": enough}), cfg.outliers[0])
-    z0 = encode(models.encoder, train.pixels(cfg.data.image_size), models.compute)
-    given = Given(cfg.data.image_size, models.compute, progress or Silent(), train.labels, train.classes, train.ids, z0, models)
+    given = Given(cfg.data.image_size, models.compute, progress, train.labels, train.classes, train.ids, z0, models)
     images = torch.cat([torch.from_numpy(group.images) for group in source.groups(given, 0)])[:SHOWN]
     larger = images.repeat_interleave(ENLARGED, dim=2).repeat_interleave(ENLARGED, dim=3)
     with atomic_file(path) as part:

@@ -3,7 +3,7 @@
 Detectors, encoders and the image tower of CLIP may all be one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -11,6 +11,8 @@ import torch
 from timm.models import register_model
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from badood.core.rows import evenly
 
 _PATCH = 2
 """Side of a whitened patch in px."""
@@ -20,7 +22,7 @@ _LEAST_VARIANCE = 5e-4
 """Added to a component's variance, so that noise is not blown up."""
 _SCALE = 1 / 9
 """Of the features, so that logits stay small at a high learning rate."""
-WHITENED_BY = 1000
+_WHITENED_BY = 1000
 """Images whose patches tell enough of all."""
 
 
@@ -93,12 +95,15 @@ def whitened(pretrained: bool = False, widths: Sequence[int] = (64, 256, 256), *
     return Whitened(widths)
 
 
-def whiten_by(network: nn.Module, prepared: Tensor) -> None:
-    """Whiten every network of this kind within `network` by patches of its training images; without one, nothing happens.
+def whiten_by(network: nn.Module, images: Tensor, prepare: Callable[[Tensor], Tensor]) -> None:
+    """Whiten every network of this kind within `network` by patches of its training images; without one, nothing is done.
 
     Args:
-        prepared: (N, 3, h, w) normalised images, about `WHITENED_BY` of them.
+        images: (N, 3, H, W) uint8, of which some are looked at. prepare: images -> (N, 3, h, w) normalised, as `network` takes them.
     """
-    for part in network.modules():
-        if isinstance(part, Whitened):
-            part.whiten_patches_of(prepared)
+    parts = [part for part in network.modules() if isinstance(part, Whitened)]
+    if not parts:
+        return
+    prepared = prepare(images[evenly(len(images), _WHITENED_BY)])
+    for part in parts:
+        part.whiten_patches_of(prepared)

@@ -32,10 +32,10 @@ def named_order(classes: Sequence[str], names: Sequence[str] | None) -> Order | 
     Args:
         classes: the data's, in the order of its labels. names: the file's, in the order of its logits.
     """
-    position = {_key(name): number for number, name in enumerate(names or ())}
-    if not classes or len(position) < len(names or ()) or not all(_key(name) in position for name in classes):
+    position = {plain_name(name): number for number, name in enumerate(names or ())}
+    if not classes or len(position) < len(names or ()) or not all(plain_name(name) in position for name in classes):
         return None
-    rows = torch.tensor([position[_key(name)] for name in classes])
+    rows = torch.tensor([position[plain_name(name)] for name in classes])
     same = torch.equal(rows, torch.arange(len(names or ())))
     of = "" if len(classes) == len(names or ()) else f" of the file's {len(names or ())}"
     return Order(
@@ -82,7 +82,7 @@ def check_count(found: int, classes: Sequence[str], names: Sequence[str] | None 
     """
     if found == len(classes) or named_order(classes, names) is not None:
         return
-    lacking = [name for name in classes if _key(name) not in {_key(other) for other in names or ()}]
+    lacking = [name for name in classes if plain_name(name) not in {plain_name(other) for other in names or ()}]
     by_name = f" Its names lack {', '.join(lacking[:5])}." if names else " It has no class names by which to choose."
     raise BadWeights(
         f"{source} tells {found} classes apart, the ID data has {len(classes)} ({', '.join(classes[:5])}{', ...' if len(classes) > 5 else ''})."
@@ -90,5 +90,6 @@ def check_count(found: int, classes: Sequence[str], names: Sequence[str] | None 
     )
 
 
-def _key(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A class name such that names that are spelt alike are equal: without case, hyphens, underscores and spare blanks."""
     return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())

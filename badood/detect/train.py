@@ -12,10 +12,9 @@ from badood import config
 from badood.core.compute import Compute
 from badood.core.errors import BadConfig, BadInput
 from badood.core.progress import Progress
-from badood.core.rows import evenly
 from badood.core.seeds import derive_seed
 from badood.core.training import Loss, fit
-from badood.core.whitened import WHITENED_BY, whiten_by
+from badood.core.whitened import whiten_by
 from badood.detect.activations import Activations, Images
 from badood.detect.augment import augmented
 from badood.detect.backbone import Detector, Head
@@ -105,7 +104,7 @@ def untrained(cfg: config.Detector, classes: int, images: Tensor) -> Detector:
     """A detector of random weights, on the CPU; what a network takes from the data is taken from (N, 3, H, W) uint8 ID images."""
     torch.manual_seed(derive_seed(cfg.seed, "detector"))
     detector = Detector(cfg, classes)
-    whiten_by(detector.backbone, detector.prepare(images[evenly(len(images), WHITENED_BY)]))
+    whiten_by(detector.backbone, images, detector.prepare)
     return detector
 
 

@@ -11,9 +11,8 @@ from badood.config import Training
 from badood.core.compute import Compute
 from badood.core.noise import generator
 from badood.core.progress import Progress
-from badood.core.rows import evenly
 from badood.core.training import fit
-from badood.core.whitened import WHITENED_BY, Whitened, whiten_by
+from badood.core.whitened import Whitened, whiten_by
 from badood.evaluate.paired import Interval, share_of
 
 LEARNT_FROM = 0.7
@@ -70,7 +69,7 @@ def probed(real: Tensor, made: Tensor, compute: Compute, *, seed: int = 0, progr
     learnt = round(LEARNT_FROM * len(real))
     images, sides = _both(real, made, order[:learnt])
     probe = Probe()
-    whiten_by(probe, _prepared(images[evenly(len(images), WHITENED_BY)]))
+    whiten_by(probe, images, _prepared)
     probe = compute.place(probe)
 
     def loss(rows: Tensor, _done: float) -> Tensor:

@@ -131,11 +131,22 @@ class Models:
             reached[rows[better]] = closer[better]
         return images
 
+    @property
+    def tokenizer_batch(self) -> int:
+        """Images that the tokenizer takes at a time."""
+        return self.compute.batch_size(self.vqgan.bytes_per_image(self.cfg.tokenizer.side**2), self.cfg.decode.batch_size)
+
+    def codes(self, pixels: Tensor, progress: Progress | None = None) -> Tensor:
+        """The tokenizer's (N, L) int64 codes of (N, 3, S, S) uint8 images, on the CPU."""
+        return self.compute.map(self.vqgan.encode_indices, pixels, self.tokenizer_batch, stage="tokenise", progress=progress)
+
+    def of_codes(self, codes: Tensor, progress: Progress | None = None) -> Tensor:
+        """(N, 3, S, S) uint8 images of (N, L) codes, on the CPU."""
+        return self.compute.map(self.vqgan.decode_indices, codes, self.tokenizer_batch, stage="rebuild", progress=progress)
+
     def rebuild(self, pixels: Tensor, progress: Progress | None = None) -> Tensor:
         """The tokenizer's reconstruction of (N, 3, S, S) uint8 images, of the same shape and dtype, on the CPU."""
-        batch = self.compute.batch_size(self.vqgan.bytes_per_image(self.cfg.tokenizer.side**2), self.cfg.decode.batch_size)
-        codes = self.compute.map(self.vqgan.encode_indices, pixels, batch, stage="tokenise", progress=progress)
-        return self.compute.map(self.vqgan.decode_indices, codes, batch, stage="rebuild", progress=progress)
+        return self.of_codes(self.codes(pixels, progress), progress)
 
 
 def weights_key(cfg: Config, model: Trainable) -> str:

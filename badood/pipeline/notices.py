@@ -1,7 +1,6 @@
 """What a user should know of a run beside its figures."""
 
 import math
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from badood.config import Calibrate, Config
 from badood.core.training import total_steps
 from badood.data.record import ImageSet
+from badood.detect.class_order import plain_name
 from badood.evaluate.ood_types import class_names
 from badood.pipeline.artefacts import Images, Outliers, Ranked, Trained
 
@@ -88,7 +88,7 @@ def of_ood(classes: Sequence[str], sets: Mapping[str, Images | ImageSet]) -> lis
     Args:
         classes: of the ID images. sets: OOD images by name.
     """
-    known = {_plain(name) for name in class_names(classes)}
+    known = {_spelt(name) for name in class_names(classes)}
     notices = []
     for name, images in sets.items():
         if len(images) < FEW_OOD:
@@ -96,7 +96,7 @@ def of_ood(classes: Sequence[str], sets: Mapping[str, Images | ImageSet]) -> lis
                 f"The OOD set {name} has {len(images)} images, fewer than {FEW_OOD}: its FPR95 and AUROC can be far off. Bring more if you can."
             )
         held = [images.classes[label] for label in np.unique(images.labels)]
-        shared = [one for one, read in zip(held, class_names(held), strict=True) if _plain(read) in known and not read.isdecimal()]
+        shared = [one for one, read in zip(held, class_names(held), strict=True) if _spelt(read) in known and not read.isdecimal()]
         if shared:
             more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
             notices.append(
@@ -107,9 +107,8 @@ def of_ood(classes: Sequence[str], sets: Mapping[str, Images | ImageSet]) -> lis
     return notices
 
 
-def _plain(name: str) -> str:
-    """A class name such that names that are spelt alike are equal."""
-    return " ".join(re.split(r"[\s_-]+", unicodedata.normalize("NFC", name).casefold())).strip()
+def _spelt(name: str) -> str:
+    return plain_name(unicodedata.normalize("NFC", name))
 
 
 def of_ranked(ranked: Ranked, scoring: Calibrate) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,9 +10,8 @@ from torch import Tensor, nn
 
 from badood.core import places, weights
 from badood.core.errors import BadInput
-from badood.core.rows import evenly
 from badood.core.training import Loss
-from badood.core.whitened import WHITENED_BY, whiten_by
+from badood.core.whitened import whiten_by
 from badood.data.record import ImageSet
 from badood.data.splits import load_optional, split_validation
 from badood.decode.mage import MAGE, mage_loss
@@ -49,7 +49,7 @@ def _encoder(models: Models, data: ImageSet) -> Task:
     # views are cut from no more pixels than the encoder sees
     pixels = data.pixels(min(models.cfg.data.image_size, models.cfg.encoder.image_size))
     if models.cfg.encoder.begin_with is None:
-        whiten_by(moco, prepare(pixels[evenly(len(pixels), WHITENED_BY)], models.cfg.encoder.image_size))
+        whiten_by(moco, pixels, partial(prepare, size=models.cfg.encoder.image_size))
     else:
         _begin_with_detector(moco, detector_path(models.cfg.encoder.begin_with))
     return Task(moco, moco_loss(moco, pixels, models.compute), len(pixels), data.name, prefix="encoder.")
@@ -93,17 +93,14 @@ def _mage(models: Models, data: ImageSet) -> Task:
     cfg, compute = models.cfg, models.compute
     pixels = data.pixels(cfg.tokenizer.image_size)
 
-    def tokens(view: Tensor) -> Tensor:
-        return compute.map(models.vqgan.encode_indices, view, cfg.decode.batch_size, stage="codes")
-
-    codes, z0 = [tokens(pixels)], [_z0(models, data)]
+    codes, z0 = [models.codes(pixels)], [_z0(models, data)]
     for _ in range(cfg.mage.views):
         cuts = (
             random_crop(batch.float(), cfg.mage.view_scale, cfg.tokenizer.image_size)
             for batch in torch.split(pixels, cfg.decode.batch_size)
         )
         view = torch.cat([cut.round().to(torch.uint8) for cut in cuts])
-        codes.append(tokens(view))
+        codes.append(models.codes(view))
         z0.append(encode(models.encoder, view, compute))
     rows = len(pixels) * len(codes)
     mage = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=round(codes[0].shape[1] ** 0.5), dim=cfg.encoder.dim)
@@ -120,7 +117,7 @@ def _clip(models: Models, data: ImageSet) -> Task:
         raise BadInput(f"clip.vocabulary lacks classes of the training images: {', '.join(unknown[:10])}; add them.")
     labels = torch.cat([torch.from_numpy(positions(part.classes, names)[part.labels]) for part in sets])
     pixels = torch.cat([part.pixels(cfg.data.image_size) for part in sets])
-    whiten_by(model.network, model.prepare(pixels[evenly(len(pixels), WHITENED_BY)]))
+    whiten_by(model.network, pixels, model.prepare)
     loss = zero_shot.clip_loss(model, pixels, labels, zero_shot.captions(names, cfg.clip.templates), models.compute)
     return Task(model.network, loss, len(pixels), ", ".join(part.name for part in sets))
 
