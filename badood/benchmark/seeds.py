@@ -20,8 +20,14 @@ def plain(cfg: Config) -> Config:
 
 
 def experiment_key(cfg: Config) -> str:
-    """Of all settings and weights that decide an experiment's figures. Changes of code it does not see: measure anew after one that matters."""
-    return digest(asked(plain(cfg)), Models(cfg).key)
+    """Of all settings and weights that decide an experiment's figures, wherever the ID images lie.
+
+    Changes of code or of the images it does not see: measure anew after one that matters.
+    """
+    settings = asked(plain(cfg))
+    for part in ("train", "test"):
+        settings["data"][part].pop("path")
+    return digest(settings, Models(cfg).key)
 
 
 def measured(path: Path, cfg: Config) -> dict[str, pd.DataFrame]:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from badood import config
 from badood.core import weights
+from badood.core.compute import Compute
 from badood.core.training import Loss
 from badood.decode.published import read_part
 
@@ -140,21 +141,20 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.02)
 
 
-def mage_loss(mage: MAGE, codes: Tensor, z0: Tensor) -> Loss:
+def mage_loss(mage: MAGE, codes: Tensor, z0: Tensor, compute: Compute) -> Loss:
     """What `core.training.fit` minimises: cross-entropy, smoothed by 0.1, of the masked codes.
 
     Args:
         codes: (N, L) int64 codes of the training images. z0: (N, dim) their representations.
     """
-    device = mage.fake_latent.device
     least, mean, most = mage.cfg.mask_rate
 
     def loss(rows: Tensor, done: float) -> Tensor:
-        target, condition = codes[rows].to(device), z0[rows].to(device)
-        dropped = torch.rand(len(rows), 1, device=device) < mage.cfg.drop_condition
+        target, condition = compute.put(codes[rows]), compute.put(z0[rows])
+        dropped = torch.rand(len(rows), 1, device=target.device) < mage.cfg.drop_condition
         condition = torch.where(dropped, mage.fake_latent, condition)
         rate = truncated_normal(torch.rand(()).item(), mean=mean, std=0.25, least=least, most=most)
-        kept, masked = masks(torch.rand(target.shape, device=device), drop_rate=least, mask_rate=rate)
+        kept, masked = masks(torch.rand(target.shape, device=target.device), drop_rate=least, mask_rate=rate)
         hidden = masked_hidden(mage, target, condition, kept, masked)
         return F.cross_entropy(mage.logits(hidden[masked]), target[masked], label_smoothing=0.1)
 

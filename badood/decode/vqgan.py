@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from badood.config import Tokenizer
 from badood.core import weights
+from badood.core.compute import Compute
 from badood.core.errors import BadConfig
 from badood.core.training import Loss
 from badood.decode.published import read_part
@@ -241,7 +242,9 @@ def load_vqgan(path: Path, cfg: Tokenizer) -> VQGAN:
     return vqgan.eval()
 
 
-def tokenizer_loss(vqgan: VQGAN, pixels: Tensor, features: Callable[[Tensor], Tensor] | None = None, perceptual: float = 0.0) -> Loss:
+def tokenizer_loss(
+    vqgan: VQGAN, pixels: Tensor, compute: Compute, features: Callable[[Tensor], Tensor] | None = None, perceptual: float = 0.0
+) -> Loss:
     """What `core.training.fit` minimises over (N, 3, H, W) uint8 pixels: squared error plus commitment (0.25, as the original).
 
     With `features` a perceptual loss (Johnson et al. 2016; VQGAN has LPIPS) of weight `perceptual` comes on top: 1 - the cosine of the
@@ -251,7 +254,6 @@ def tokenizer_loss(vqgan: VQGAN, pixels: Tensor, features: Callable[[Tensor], Te
     statistics, so a resumed run is the same run. For the first tenth of the training the network learns without
     quantisation, and the codebook is a sample of its vectors.
     """
-    device = next(vqgan.parameters()).device
 
     def misfit(rebuilt: Tensor, images: Tensor) -> Tensor:
         error = F.mse_loss(rebuilt.float(), images)
@@ -263,7 +265,7 @@ def tokenizer_loss(vqgan: VQGAN, pixels: Tensor, features: Callable[[Tensor], Te
         return error + perceptual * (1 - likeness).mean()
 
     def loss(rows: Tensor, done: float) -> Tensor:
-        images = as_input(pixels[rows].to(device))
+        images = as_input(compute.put(pixels[rows]))
         z = vqgan.encoder(images)
         flat = z.movedim(1, 3).flatten(0, 2)
         if done < WARM_UP:

@@ -79,14 +79,14 @@ def _z0(models: Models, data: ImageSet) -> Tensor:
 def _rdm(models: Models, data: ImageSet) -> Task:
     rdm, z0 = RDM.of(models.cfg.rdm, models.cfg.encoder.dim), _z0(models, data)
     labels = torch.from_numpy(data.labels) if models.cfg.rdm.classes else None
-    return Task(rdm, rdm_loss(rdm, z0, labels), len(z0), data.name)
+    return Task(rdm, rdm_loss(rdm, z0, models.compute, labels), len(z0), data.name)
 
 
 def _tokenizer(models: Models, data: ImageSet) -> Task:
     cfg = models.cfg.tokenizer
     vqgan, pixels = VQGAN.of(cfg), data.pixels(cfg.image_size)
     features = models.encoder.features if cfg.perceptual else None
-    return Task(vqgan, tokenizer_loss(vqgan, pixels, features, cfg.perceptual), len(pixels), data.name)
+    return Task(vqgan, tokenizer_loss(vqgan, pixels, models.compute, features, cfg.perceptual), len(pixels), data.name)
 
 
 def _mage(models: Models, data: ImageSet) -> Task:
@@ -104,7 +104,7 @@ def _mage(models: Models, data: ImageSet) -> Task:
         z0.append(encode(models.encoder, view, compute))
     rows = len(pixels) * len(codes)
     mage = MAGE.of(cfg.mage, codes=cfg.tokenizer.codes, side=round(codes[0].shape[1] ** 0.5), dim=cfg.encoder.dim)
-    return Task(mage, mage_loss(mage, torch.cat(codes), torch.cat(z0)), rows, data.name)
+    return Task(mage, mage_loss(mage, torch.cat(codes), torch.cat(z0), compute), rows, data.name)
 
 
 def _clip(models: Models, data: ImageSet) -> Task:

@@ -82,7 +82,10 @@ def train_model(
             card_path(path).unlink(missing_ok=True)  # which is not this file's
             weights.save(path, shipped, half=True, model=model, preset=cfg.preset)
             write_json(
-                card_path(path), card(cfg, model, task, path, time.perf_counter() - began) | _began_with(start, model) | {"training": key}
+                card_path(path),
+                card(cfg, model, task, path, time.perf_counter() - began, models.compute.device_name())
+                | _began_with(start, model)
+                | {"training": key},
             )
             checkpoint.unlink(missing_ok=True)
     return path
@@ -141,8 +144,8 @@ def _began_with(start: Config | None, model: Trainable) -> dict[str, object]:
     return {} if start is None else {"start": {"preset": start.preset, "key": weights_key(start, model)}}
 
 
-def card(cfg: Config, model: Trainable, task: Task, path: Path, seconds: float) -> dict[str, object]:
-    """Facts about a weights file: data, command, seed, time, size, and the models that it belongs to."""
+def card(cfg: Config, model: Trainable, task: Task, path: Path, seconds: float, device: str) -> dict[str, object]:
+    """Facts about a weights file: data, command, seed, time and device, size, and the models that it belongs to."""
     settings: config.Training = getattr(cfg, model)
     return {
         "model": model,
@@ -151,6 +154,7 @@ def card(cfg: Config, model: Trainable, task: Task, path: Path, seconds: float) 
         "command": f"python -m badood train {model} --preset {cfg.preset}" + (" --data FOLDER" if cfg.data.train.path else ""),
         "seed": settings.seed,
         "seconds_since_last_start": round(seconds),
+        "device": device,
         "bytes": path.stat().st_size,
         "parameters": sum(tensor.numel() for tensor in weights.read(path).values()),
         "trained": datetime.date.today().isoformat(),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from badood import config
 from badood.core import weights
+from badood.core.compute import Compute
 from badood.core.errors import BadWeights
 from badood.core.training import Loss
 from badood.synthesise.mlp import SimpleMLP
@@ -113,18 +114,17 @@ class FrozenRDM:
         return [time + given for time, given in zip(self._terms[t], self._context, strict=True)]
 
 
-def rdm_loss(rdm: RDM, z0: Tensor, labels: Tensor | None = None) -> Loss:
+def rdm_loss(rdm: RDM, z0: Tensor, compute: Compute, labels: Tensor | None = None) -> Loss:
     """What `core.training.fit` minimises: mean squared error of the estimate of z0 at a uniform random step.
 
     Args:
-        rdm: on its device. z0: (N, D) float32 training embeddings. labels: (N,) int64 for a conditional model.
+        z0: (N, D) float32 training embeddings. labels: (N,) int64 for a conditional model.
     """
-    device = next(rdm.parameters()).device
 
     def loss(chosen: Tensor, done: float) -> Tensor:
-        clean = z0[chosen].to(device) * rdm.input_scale
-        t = torch.randint(len(rdm.schedule), (len(clean),), device=device)
-        label = None if labels is None else labels[chosen].to(device)
+        clean = compute.put(z0[chosen]) * rdm.input_scale
+        t = torch.randint(len(rdm.schedule), (len(clean),), device=clean.device)
+        label = None if labels is None else compute.put(labels[chosen])
         return rdm.loss(clean, t, torch.randn_like(clean), label)
 
     return loss

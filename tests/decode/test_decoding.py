@@ -45,7 +45,7 @@ def pictures() -> tuple[Tensor, Tensor]:
 def mage(cfg: Config, pictures: tuple[Tensor, Tensor]) -> MAGE:
     torch.manual_seed(0)
     network = MAGE.of(cfg.mage, codes=CODES, side=SIDE, dim=DIM)
-    fit(network, mage_loss(network, *pictures), len(pictures[0]), cfg.mage, compute=FP32)
+    fit(network, mage_loss(network, *pictures, FP32), len(pictures[0]), cfg.mage, compute=FP32)
     return network.eval()
 
 
@@ -58,7 +58,7 @@ def images() -> Tensor:
 def vqgan(cfg: Config, images: Tensor) -> VQGAN:
     torch.manual_seed(0)
     network = VQGAN.of(cfg.tokenizer)
-    fit(network, tokenizer_loss(network, images), len(images), cfg.tokenizer, compute=FP32)
+    fit(network, tokenizer_loss(network, images, FP32), len(images), cfg.tokenizer, compute=FP32)
     return network.eval()
 
 
@@ -66,7 +66,8 @@ def test_a_perceptual_loss_keeps_what_the_encoder_sees(vqgan: VQGAN, cfg: Config
     features = Models(cfg).encoder.features
     torch.manual_seed(0)
     network = VQGAN.of(cfg.tokenizer)
-    fit(network, tokenizer_loss(network, images, features, 0.3), len(images), cfg.tokenizer, compute=choose("cpu", "bf16"))
+    bf16 = choose("cpu", "bf16")
+    fit(network, tokenizer_loss(network, images, bf16, features, 0.3), len(images), cfg.tokenizer, compute=bf16)
 
     @torch.inference_mode()
     def likeness(vqgan: VQGAN) -> float:

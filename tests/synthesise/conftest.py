@@ -28,5 +28,7 @@ def rdm(mixture: tuple[Tensor, Tensor]) -> RDM:
     torch.manual_seed(0)
     cfg = config.RDM(epochs=100, batch_size=250, lr=3e-3, width=64, blocks=2, time_width=32, ema=0.99)
     model = RDM.of(cfg, DIM)
-    model.load_state_dict(fit(model, rdm_loss(model, mixture[0]), len(mixture[0]), cfg, compute=choose("cpu", "fp32")))
+    model.load_state_dict(
+        fit(model, rdm_loss(model, mixture[0], choose("cpu", "fp32")), len(mixture[0]), cfg, compute=choose("cpu", "fp32"))
+    )
     return model.eval().requires_grad_(False)
