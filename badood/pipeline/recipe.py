@@ -34,6 +34,9 @@ FLOORS: Mapping[Model, int] = {"encoder": 800, "rdm": 2000, "tokenizer": 1500, "
 """Optimisation steps below which a model learns next to nothing from random weights, however few the images. With 60 steps of the RDM and 36 of
 the tokenizer outliers were brown blobs; the shipped models of MiniWorld had 825, 2,100, 3,750, 7,500 and 780."""
 
+SMALL_BATCH = 64
+"""Rows a step of tokenizer and MAGE at most: of few images, many small steps teach more than few large ones. The floors are counted in such steps."""
+
 FURTHER = 0.3
 """Share of those steps, and of the peak learning rate, for a model that starts from given weights."""
 
@@ -139,6 +142,8 @@ def _recipe(wish: Wish, base: Config, images: ImageSet, size: int) -> Config:
         content[model]["weights"] = None
         if wish.start is not None:
             content[model]["lr"] *= FURTHER
+    for model in ("tokenizer", "mage"):
+        content[model]["batch_size"] = min(SMALL_BATCH, content[model]["batch_size"])
     content["encoder"]["begin_with"] = None  # the classifier is one of other images
     foreign = dict.fromkeys([*base.clip.vocabulary, *ID_CLASSES, *FOREIGN_CLASSES])
     content["clip"]["vocabulary"] = [name for name in foreign if name not in images.classes]

@@ -90,15 +90,16 @@ def test_files_are_named_after_preset_and_variant(tmp_path: Path) -> None:
 
 
 def test_seeds_of_the_same_settings_and_weights_are_kept(tmp_path: Path) -> None:
-    cfg = load_config("miniworld")
+    energy = "calibrate.score=energy"
+    cfg = load_config("miniworld", [energy])
     path = write(cfg, ROWS, FACTS, folder=tmp_path).with_suffix(".json")
     kept = measured(path, cfg)
     assert markdown(kept["rows"], kept["facts"]) == markdown(ROWS, FACTS), "what is not a number included"
     assert missing(5, kept["rows"], kept["facts"]) == [3, 4]
     assert missing(3, kept["rows"], kept["facts"][kept["facts"]["seed"] > 0]) == [0], "cut off between the two"
     assert run_experiment(cfg, 3, folder=tmp_path) == path.with_suffix(".md"), "nothing is left to measure"
-    assert measured(path, load_config("miniworld", ["detector.beta=0.5"])) == {}
-    assert measured(path, load_config("miniworld", ["evaluate.scorers=[]"])), "baseline scorers have no part in it"
+    assert measured(path, load_config("miniworld", [energy, "detector.beta=0.5"])) == {}
+    assert measured(path, load_config("miniworld", [energy, "evaluate.scorers=[]"])), "baseline scorers have no part in it"
     assert plain(load_config("miniworld", ["calibrate.score=auto"])).evaluate.scorers, "unless one of them is going to be calibrated"
     assert missing(2, pd.DataFrame()) == [0, 1]
     path.write_text("[]")

@@ -38,6 +38,7 @@ def tiny_settings(folder: Path) -> Config:
             "detector.backbone_params={channels: [8, 8, 8, 8], stem_width: 8}",
             "evaluate.filters=[all, minority]",
             "evaluate.scorers=[msp, {name: knn, k: 3}]",
+            "calibrate.score=energy",
             "filter={strategy: quantile, lo: 0.0, hi: 1.0, count: 20}",
         ],
     )

@@ -27,7 +27,7 @@ from badood.pipeline import recipe
 from badood.pipeline.models import MODELS, Model, Models, weights_key
 from badood.pipeline.own_models import apart
 from badood.pipeline.preflight import preflight
-from badood.pipeline.recipe import FLOORS, FURTHER, planned
+from badood.pipeline.recipe import FLOORS, FURTHER, SMALL_BATCH, planned
 from badood.pipeline.train import train_model
 from badood.pipeline.train_all import begin_all, train_all
 from badood.pipeline.wish import Wish
@@ -221,9 +221,10 @@ def test_a_conditional_rdm_learns_where_each_class_lies(tmp_path: Path) -> None:
         assert error(labels) < 0.8 * error((labels + 1) % 10)
 
 
-def test_the_figures_of_a_conditional_rdm_are_taken(tmp_path: Path) -> None:
+def test_the_figures_of_a_conditional_rdm_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from badood.benchmark.assets import check
 
+    monkeypatch.setattr("badood.evaluate.probe.STEPS", 2)  # which learns from images alone
     small = ["data.test.params.count=40", "decode.steps=2", "decode.draws=1", "synthesise.params={start: 20}"]
     cfg = tiny_rdm(tmp_path, "rdm.classes=10", *small)
     train_model(cfg, "rdm")
@@ -240,7 +241,8 @@ def test_steps_have_a_floor_and_grow_with_the_images(own: Path, monkeypatch: pyt
     many = images.take(np.resize(np.arange(len(images)), 60_000))
     monkeypatch.setattr(recipe, "load", lambda source, base: many)
     large = planned(Wish(own))
-    assert large.steps["mage"] == pytest.approx(60_000 / 64 * load_config("cifar10").mage.epochs, rel=0.01)
+    mage = load_config("cifar10").mage
+    assert large.steps["mage"] == pytest.approx(60_000 * (1 + mage.views) / SMALL_BATCH * mage.epochs, rel=0.01)
     assert not large.warnings
     given = planned(Wish(own, start="cifar", size=32))
     assert given.cfg.rdm.lr == pytest.approx(FURTHER * load_config("cifar10").rdm.lr)
@@ -249,7 +251,7 @@ def test_steps_have_a_floor_and_grow_with_the_images(own: Path, monkeypatch: pyt
     assert sum(short.seconds.values()) == pytest.approx(60, rel=0.1)
     assert any("so few steps teach little" in each for each in short.warnings)
     set_by_hand = planned(Wish(own, settings=("mage.epochs=2",)))
-    assert set_by_hand.steps["mage"] == total_steps(60_000, set_by_hand.cfg.mage)
+    assert set_by_hand.steps["mage"] == total_steps(60_000 * (1 + mage.views), set_by_hand.cfg.mage)
 
 
 def test_sizes_are_those_of_the_images(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
