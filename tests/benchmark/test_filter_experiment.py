@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from badood.benchmark.filter_experiment import FIGURES, STRATEGIES, markdown, run_experiment, summary, write
+from badood.benchmark.filter_experiment import STRATEGIES, markdown, run_experiment, summary, write
+from badood.benchmark.seeded import FIGURES
 from badood.benchmark.seeds import measured, missing, plain
 from badood.config import load_config
 from badood.core.errors import BadInput
@@ -70,7 +71,7 @@ def test_the_page_says_what_can_be_told_apart() -> None:
     assert rows["real"][6].endswith("better")
     assert rows["high"][6].endswith("not distinguishable")
     assert rows["mid"][:2] == ["1", "10"]
-    assert rows["mid"][6] == "+5.00"
+    assert rows["mid"][6] == "+5.00, one seed"
     assert rows["all"][6] == ""
     assert "outliers 0.100 / 0.200 / 0.300, ID validation 0.500 / 0.700 / 0.900" in text
     assert "harm and id_confidence: 0.20 (-0.05 to 0.45)" in text
@@ -90,7 +91,7 @@ def test_files_are_named_after_preset_and_variant(tmp_path: Path) -> None:
 
 
 def test_seeds_of_the_same_settings_and_weights_are_kept(tmp_path: Path) -> None:
-    cfg = load_config("miniworld")
+    cfg = load_config("miniworld", ["calibrate.score=energy"])
     path = write(cfg, ROWS, FACTS, folder=tmp_path).with_suffix(".json")
     kept = measured(path, cfg)
     assert markdown(kept["rows"], kept["facts"]) == markdown(ROWS, FACTS), "what is not a number included"
@@ -98,7 +99,9 @@ def test_seeds_of_the_same_settings_and_weights_are_kept(tmp_path: Path) -> None
     assert missing(3, kept["rows"], kept["facts"][kept["facts"]["seed"] > 0]) == [0], "cut off between the two"
     assert run_experiment(cfg, 3, folder=tmp_path) == path.with_suffix(".md"), "nothing is left to measure"
     assert measured(path, load_config("miniworld", ["detector.beta=0.5"])) == {}
-    assert measured(path, load_config("miniworld", ["evaluate.scorers=[]"])), "baseline scorers have no part in it"
+    assert measured(path, load_config("miniworld", ["calibrate.score=energy", "evaluate.scorers=[]"])), (
+        "baseline scorers have no part in it"
+    )
     assert plain(load_config("miniworld", ["calibrate.score=auto"])).evaluate.scorers, "unless one of them is going to be calibrated"
     assert missing(2, pd.DataFrame()) == [0, 1]
     path.write_text("[]")

@@ -1,0 +1,133 @@
+"""`badood benchmark NAME`: a table or figure of the paper on a preset, over several seeds, row by row.
+
+What a results file holds of the same settings and weights is not measured again, so that a killed benchmark goes on where it was.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from badood.benchmark.pages import flat, markdown, quoted
+from badood.benchmark.seeded import Seeded
+from badood.benchmark.seeds import experiment_key, lean, measured, records
+from badood.benchmark.table import MINIWORLD_IS_NOT_IMAGENET, Table, table
+from badood.benchmark.wanted import Wanted
+from badood.config import Config
+from badood.core.artefacts import atomic_file, write_json
+from badood.core.errors import BadInput
+from badood.core.places import results
+from badood.core.progress import Progress, Silent
+from badood.data.splits import missing as missing_files
+from badood.pipeline.preflight import base_of, preflight
+from badood.pipeline.runs import Run, start_run
+
+log = logging.getLogger(__name__)
+
+
+def reproduce(name: str, wanted: Wanted, progress: Progress | None = None, folder: Path | None = None) -> Path:
+    """Measure a table or figure, and write it after every part and seed.
+
+    A part whose files are missing is left out with a message, and the others are made; so is an OOD set.
+
+    Args:
+        name: of the registry. folder: where results go; none = the checkout's results.
+
+    Returns:
+        The Markdown file; beside it lie .csv (the summary), .json (a row a seed and row) and a picture.
+
+    Raises:
+        BadConfig: there is no such table; names those there are.
+        BadInput: no part of it can be measured.
+    """
+    made: Table = table.make(name)
+    cfg = lean(wanted.config())
+    preflight(cfg)
+    path = (folder or results()) / ("-".join(filter(None, (name, cfg.preset, wanted.label))) + ".md")
+    rows = measured(path.with_suffix(".json"), cfg).get("rows", pd.DataFrame())
+    left_out = _missing_sets(cfg)
+    parts = {part: own for part, own in made.parts(cfg, wanted).items() if _can_begin(part, own, left_out)}
+    have = set() if rows.empty else set(zip(rows["part"], rows["seed"], strict=True))
+    lacking = [(part, seed) for seed in range(wanted.seeds) for part in parts if (part, seed) not in have]
+    if lacking:
+        base = start_run(cfg, f"benchmark-{cfg.preset}", progress)
+        with base.at_work():
+            for done, (part, seed) in enumerate(lacking):
+                (progress or Silent()).update(name, done, len(lacking))
+                more = _measured(made, base, parts[part], part, seed, left_out)
+                rows = pd.concat([rows, more], ignore_index=True)
+                if not rows.empty:
+                    write(name, made, wanted, cfg, rows, left_out, path)
+    if rows.empty:
+        raise BadInput(f"nothing of {name} could be measured: {'; '.join(f'{part}: {why}' for part, why in left_out.items())}")
+    return write(name, made, wanted, cfg, rows, left_out, path)
+
+
+def _missing_sets(cfg: Config) -> dict[str, str]:
+    """OOD test sets that are not there, and why."""
+    return {source.name: why for source in cfg.data.ood if (why := missing_files(source, base_of(cfg)))}
+
+
+def _can_begin(part: str, cfg: Config, left_out: dict[str, str]) -> bool:
+    try:
+        preflight(cfg)
+    except BadInput as error:
+        _leave_out(part, error, left_out)
+        return False
+    return True
+
+
+def _measured(made: Table, base: Run, cfg: Config, part: str, seed: int, left_out: dict[str, str]) -> pd.DataFrame:
+    try:
+        rows = made.measure(Seeded.of(base, cfg, seed), part)
+    except BadInput as error:
+        _leave_out(part, error, left_out)
+        return pd.DataFrame()
+    return pd.DataFrame([{"part": part, "seed": seed, **row} for row in rows])
+
+
+def _leave_out(part: str, error: BadInput, left_out: dict[str, str]) -> None:
+    log.warning("%s is left out: %s", part or "the table", error)
+    left_out[part or "the table"] = str(error)
+
+
+def write(name: str, made: Table, wanted: Wanted, cfg: Config, rows: pd.DataFrame, left_out: Mapping[str, str], path: Path) -> Path:
+    """Write rows as JSON, the summary as CSV and as a page, and the picture; returns the page.
+
+    Args:
+        rows: of all seeds: part, seed, row, figures. left_out: by name why a part or OOD set is not in it.
+    """
+    rows = rows.sort_values("seed", kind="stable")
+    write_json(path.with_suffix(".json"), {"key": experiment_key(cfg), "command": wanted.command(name), "rows": records(rows)})
+    with atomic_file(path.with_suffix(".csv")) as part:
+        flat(made, rows).to_csv(part, index=False)
+    picture = path.with_suffix(made.picture)
+    seeds = rows["seed"].nunique()
+    made.draw(rows, picture, f"{made.title}: {cfg.preset}, {seeds} seed{'s' if seeds > 1 else ''}")
+    text = _page(name, made, wanted, cfg, rows, left_out, picture.name)
+    with atomic_file(path) as part:
+        part.write_text(text)
+    return path
+
+
+def _page(name: str, made: Table, wanted: Wanted, cfg: Config, rows: pd.DataFrame, left_out: Mapping[str, str], picture: str) -> str:
+    seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
+    intervals = (
+        "Differences are paired by seed, with their 95 % interval in brackets. Of twenty comparisons of equals, one is expected to look like a "
+        "difference."
+        if rows["seed"].nunique() > 1
+        else "One seed: no interval, so nothing can be told apart."
+    )
+    blocks = [
+        f"# {made.title}",
+        f"{made.source}. Preset {cfg.preset}, detector seeds {seeds}: `{wanted.command(name)}`",
+        f"{made.told} {intervals}".strip(),
+        markdown(made, rows).rstrip(),
+    ]
+    if left_out:
+        blocks.append("\n".join(["Left out:", "", *(f"- {part}: {why}" for part, why in left_out.items())]))
+    blocks.append(f"![{made.title}]({picture})")
+    if made.paper:
+        blocks += ["## The paper's own figures", MINIWORLD_IS_NOT_IMAGENET, quoted(made).rstrip()]
+    return "\n\n".join(blocks) + "\n"
