@@ -12,7 +12,7 @@ import pandas as pd
 from badood.benchmark.pages import flat, markdown, quoted
 from badood.benchmark.seeded import Seeded
 from badood.benchmark.seeds import experiment_key, lean, measured, records
-from badood.benchmark.table import MINIWORLD_IS_NOT_IMAGENET, Table, table
+from badood.benchmark.table import PAPERS_SCALE, Table, table
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
 from badood.core.artefacts import atomic_file, write_json
@@ -129,5 +129,5 @@ def _page(name: str, made: Table, wanted: Wanted, cfg: Config, rows: pd.DataFram
         blocks.append("\n".join(["Left out:", "", *(f"- {part}: {why}" for part, why in left_out.items())]))
     blocks.append(f"![{made.title}]({picture})")
     if made.paper:
-        blocks += ["## The paper's own figures", MINIWORLD_IS_NOT_IMAGENET, quoted(made).rstrip()]
+        blocks += ["## The paper's own figures", PAPERS_SCALE, quoted(made).rstrip()]
     return "\n\n".join(blocks) + "\n"

@@ -19,7 +19,7 @@ from badood.core.registry import Registry
 Row = dict[str, Any]
 """row (its name), figures by the names of columns, and a note where there are none. Plain values, as JSON takes them."""
 
-MINIWORLD_IS_NOT_IMAGENET = (
+PAPERS_SCALE = (
     "The paper's figures are of ImageNet-100 or CIFAR-100 at its own scale (ResNet-34, 100 epochs, 130,000 outliers). They are quoted as it "
     "prints them, to compare directions; sizes cannot be compared with another preset's."
 )
