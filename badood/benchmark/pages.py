@@ -31,7 +31,8 @@ def summary(table: "Table", rows: pd.DataFrame) -> pd.DataFrame:
         told: dict[str, Any] = {"row": name, "seeds": 0, "note": ""}
         for column in table.shown(rows):
             figures = part.get(column.name, pd.Series(dtype=float)).astype(float)
-            told["seeds"] = max(told["seeds"], int(figures.notna().sum()))
+            if column.better or column.compared:
+                told["seeds"] = max(told["seeds"], int(figures.notna().sum()))
             told[column.name] = mean_of(figures)
             if column.compared:
                 told[f"less {column.name}"] = None if foil is None else mean_of(figures - foil[column.name].astype(float))

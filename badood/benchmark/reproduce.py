@@ -19,8 +19,7 @@ from badood.core.artefacts import atomic_file, write_json
 from badood.core.errors import BadInput
 from badood.core.places import results
 from badood.core.progress import Progress, Silent
-from badood.data.splits import missing as missing_files
-from badood.pipeline.preflight import base_of, preflight
+from badood.pipeline.preflight import preflight
 from badood.pipeline.runs import Run, start_run
 
 log = logging.getLogger(__name__)
@@ -44,9 +43,11 @@ def reproduce(name: str, wanted: Wanted, progress: Progress | None = None, folde
     made: Table = table.make(name)
     cfg = lean(wanted.config())
     preflight(cfg)
+    if lacking_all := made.needs(cfg, wanted):
+        raise BadInput(f"{name} needs files: {lacking_all}")
     path = (folder or results()) / ("-".join(filter(None, (name, cfg.preset, wanted.label))) + ".md")
     rows = measured(path.with_suffix(".json"), cfg).get("rows", pd.DataFrame())
-    left_out = _missing_sets(cfg)
+    left_out = made.missing(cfg, wanted)
     parts = {part: own for part, own in made.parts(cfg, wanted).items() if _can_begin(part, own, left_out)}
     have = set() if rows.empty else set(zip(rows["part"], rows["seed"], strict=True))
     lacking = [(part, seed) for seed in range(wanted.seeds) for part in parts if (part, seed) not in have]
@@ -64,9 +65,28 @@ def reproduce(name: str, wanted: Wanted, progress: Progress | None = None, folde
     return write(name, made, wanted, cfg, rows, left_out, path)
 
 
-def _missing_sets(cfg: Config) -> dict[str, str]:
-    """OOD test sets that are not there, and why."""
-    return {source.name: why for source in cfg.data.ood if (why := missing_files(source, base_of(cfg)))}
+def reproduce_all(wanted: Wanted, progress: Progress | None = None, folder: Path | None = None) -> dict[str, Path]:
+    """Every table and figure, one after another; one that cannot be made is left out with a message.
+
+    Args:
+        folder: as for `reproduce`.
+
+    Returns:
+        The pages by name.
+
+    Raises:
+        BadInput: none can be made.
+    """
+    preflight(lean(wanted.config()))
+    made: dict[str, Path] = {}
+    for name in table:
+        try:
+            made[name] = reproduce(name, wanted, progress, folder)
+        except BadInput as error:
+            log.warning("%s is left out: %s", name, error)
+    if not made:
+        raise BadInput("no table or figure could be made; each said why.")
+    return made
 
 
 def _can_begin(part: str, cfg: Config, left_out: dict[str, str]) -> bool:
@@ -82,14 +102,14 @@ def _measured(made: Table, base: Run, cfg: Config, part: str, seed: int, left_ou
     try:
         rows = made.measure(Seeded.of(base, cfg, seed), part)
     except BadInput as error:
-        _leave_out(part, error, left_out)
+        _leave_out(f"{part or 'all'}, seed {seed}", error, left_out)
         return pd.DataFrame()
     return pd.DataFrame([{"part": part, "seed": seed, **row} for row in rows])
 
 
 def _leave_out(part: str, error: BadInput, left_out: dict[str, str]) -> None:
-    log.warning("%s is left out: %s", part or "the table", error)
-    left_out[part or "the table"] = str(error)
+    log.warning("%s is left out: %s", part or "all", error)
+    left_out[part or "all"] = str(error)
 
 
 def write(name: str, made: Table, wanted: Wanted, cfg: Config, rows: pd.DataFrame, left_out: Mapping[str, str], path: Path) -> Path:

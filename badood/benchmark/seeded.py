@@ -70,6 +70,22 @@ class Seeded:
         """
         return [_row(each) for each in retrain_all(self.do, self._judging(()), found or self.found, filters).values()]
 
+    def with_and_without(self, part: str) -> list[dict[str, Any]]:
+        """Rows "PART all" and "PART calibrated": all outliers, and those of `selections` that the filter keeps."""
+        chosen = self.selections()
+        return self.retrained({f"{part} {name}": chosen[name] for name in ("all", "calibrated")})
+
+    def evaluated(self, chosen: Filter) -> Evaluated:
+        """The detector that is retrained on what a filter keeps, on every test image.
+
+        Raises:
+            EmptySelection: the filter keeps nothing.
+        """
+        (row,) = retrain_all(self.do, self._judging(()), self.found, {"": chosen}).values()
+        if row.empty:
+            raise EmptySelection(row.empty)
+        return Evaluated(self.run.folder / row.evaluation)
+
     def trained(
         self, choices: Sequence[tuple[Outliers | Images | None, Kept | None]], scorers: Sequence[str | dict[str, Any]] = ()
     ) -> list[tuple[Trained, Evaluated]]:

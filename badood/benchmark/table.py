@@ -15,6 +15,8 @@ from badood.benchmark.seeded import Seeded
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
 from badood.core.registry import Registry
+from badood.data.splits import missing as missing_files
+from badood.pipeline.preflight import base_of
 
 Row = dict[str, Any]
 """row (its name), figures by the names of columns, and a note where there are none. Plain values, as JSON takes them."""
@@ -49,9 +51,10 @@ AUROC = Column("auroc", "AUROC ↑", 1, compared=True, paper="AUROC")
 AUPR = Column("aupr", "AUPR ↑", 1, paper="AUPR")
 FPR95_OF_OPENOOD = Column("fpr95_openood", "FPR95 of OpenOOD ↓", -1)
 ID_ACCURACY = Column("id_accuracy", "ID accuracy ↑", 1, paper="ID ACC")
-_OF_A_SET: tuple[tuple[str, str, Literal[-1, 1]], ...] = (("fpr95", "FPR95 ↓", -1), ("auroc", "AUROC ↑", 1))
 DETECTION = (KEPT, FPR95, AUROC, AUPR, FPR95_OF_OPENOOD, ID_ACCURACY)
 """What a detector reaches: the mean over the OOD test sets, and the ID accuracy."""
+OfASet = tuple[str, str, Literal[-1, 1]]
+OF_A_SET: tuple[OfASet, ...] = (("fpr95", "FPR95 ↓", -1), ("auroc", "AUROC ↑", 1))
 
 
 class Table(ABC):
@@ -59,7 +62,7 @@ class Table(ABC):
 
     Attributes:
         title: what it shows. told: how it is read, in sentences. columns: of figures; the first compared one is drawn.
-        by_set: whether FPR95 and AUROC of every OOD set are shown too.
+        of_a_set: figures of every OOD set that are shown too: key, title and direction; "KEY SET" are their keys in the rows.
         paper: the paper's own figures as CSV: a column `row` with the row of ours that they belong to (empty = none), then as printed; a blank
             line parts two tables.
         source: what of the paper that is. picture: ending of the picture's file.
@@ -68,7 +71,7 @@ class Table(ABC):
     title: ClassVar[str]
     told: ClassVar[str] = ""
     columns: ClassVar[Sequence[Column]] = DETECTION
-    by_set: ClassVar[bool] = False
+    of_a_set: ClassVar[Sequence[OfASet]] = ()
     paper: ClassVar[str] = ""
     source: ClassVar[str]
     picture: ClassVar[str] = ".svg"
@@ -80,6 +83,14 @@ class Table(ABC):
             BadInput: none can be made.
         """
         return {"": cfg}
+
+    def needs(self, cfg: Config, wanted: Wanted) -> str:
+        """What it needs beyond the preset and is not there, without which it has no part; empty = nothing."""
+        return ""
+
+    def missing(self, cfg: Config, wanted: Wanted) -> dict[str, str]:
+        """By name the OOD sets that are not there, and why; the table is made without them."""
+        return {source.name: why for source in cfg.data.ood if (why := missing_files(source, base_of(cfg)))}
 
     @abstractmethod
     def measure(self, at: Seeded, part: str) -> list[Row]:
@@ -105,8 +116,9 @@ class Table(ABC):
 
     def shown(self, rows: pd.DataFrame) -> list[Column]:
         """The columns, and those of every OOD set where they are shown."""
-        sets = [str(name).removeprefix("auroc ") for name in rows if str(name).startswith("auroc ")] if self.by_set else []
-        return [*self.columns, *(Column(f"{key} {name}", f"{title}, {name}", better) for name in sets for key, title, better in _OF_A_SET)]
+        sets = [str(name).removeprefix("auroc ") for name in rows if str(name).startswith("auroc ")]
+        of_sets = (Column(f"{key} {name}", f"{title}, {name}", better) for name in sets for key, title, better in self.of_a_set)
+        return [*self.columns, *of_sets]
 
     @property
     def of_the_paper(self) -> list[list[dict[str, str]]]:

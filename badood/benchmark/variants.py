@@ -22,7 +22,7 @@ def synthesisers(cfg: Config) -> dict[str, Outliers]:
 
 
 def _embedded(cfg: Config, method: str) -> Outliers:
-    default = next(field.default for field in fields(synthesiser[method]) if field.name == "scale")  # type: ignore[arg-type]
+    default = next(field.default for field in fields(synthesiser[method]) if field.name == "scale")
     scales = cfg.synthesise.scales if default is MISSING else [default]
     return Outliers(name=method, source=EMBEDDED, params={"method": method, "scales": scales, "params": {}})
 

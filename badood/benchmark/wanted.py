@@ -14,7 +14,7 @@ class Wanted:
     Attributes:
         preset: name or YAML file. data, dataset: ID images and what reads them. settings: "section.field=value".
         seeds: detector seeds, from 0 on. label: of a variant made with settings; added to the names of the files.
-        root: OpenOOD's data root; none = not there.
+        root: OpenOOD's data root; none = not there. protocol: ID data set of OpenOOD's protocols; none = as the preset is called.
     """
 
     preset: str = "miniworld"
@@ -24,6 +24,7 @@ class Wanted:
     seeds: int = 3
     label: str = ""
     root: str | None = None
+    protocol: str | None = None
 
     def config(self) -> Config:
         """The settings.
@@ -36,6 +37,12 @@ class Wanted:
     def command(self, name: str) -> str:
         """The command that makes it anew."""
         words = ["badood", "benchmark", name, "--preset", self.preset, "--seeds", str(self.seeds)]
-        for option, value in (("--data", self.data), ("--dataset", self.dataset), ("--root", self.root), ("--label", self.label)):
+        for option, value in (
+            ("--data", self.data),
+            ("--dataset", self.dataset),
+            ("--root", self.root),
+            ("--id", self.protocol),
+            ("--label", self.label),
+        ):
             words += [option, value] if value else []
         return shlex.join(words + [word for setting in self.settings for word in ("--set", setting)])

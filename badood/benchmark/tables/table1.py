@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from badood.benchmark.seeded import Seeded, figures
-from badood.benchmark.table import Row, Table, table
+from badood.benchmark.table import OF_A_SET, Row, Table, table
 from badood.benchmark.variants import alone, every_source
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
@@ -25,7 +25,7 @@ class Table1(Table):
         "outliers: all of them, held against none; a tenth at random; and as many that the run's filter keeps by calibrated confidence, held "
         "against those at random."
     )
-    by_set: ClassVar = True
+    of_a_set: ClassVar = OF_A_SET
     paper: ClassVar = """
 row,ImageNet-100,iNaturalist FPR95,iNaturalist AUROC,Places FPR95,Places AUROC,SUN FPR95,SUN AUROC,Textures FPR95,Textures AUROC,FPR95,AUROC
 msp,MSP,31.80,94.98,47.10,90.84,47.60,90.86,65.80,83.34,48.08,90.01

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from badood.benchmark.seeded import Seeded
-from badood.benchmark.table import DETECTION, Column, Row, Table, table
+from badood.benchmark.table import DETECTION, OF_A_SET, Column, Row, Table, table
 from badood.benchmark.variants import alone, every_source
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
@@ -31,7 +31,7 @@ class Table9(Table):
         f"from {TIMED} on this machine, from ID embeddings to images, with all that the source learns before the first one."
     )
     columns: ClassVar = (*DETECTION, Column("seconds", "s per 100 ↓", -1, percent=False, paper="s per 100"))
-    by_set: ClassVar = True
+    of_a_set: ClassVar = OF_A_SET
     paper: ClassVar = """
 row,CIFAR-100,SVHN FPR95,SVHN AUROC,Places FPR95,Places AUROC,LSUN FPR95,LSUN AUROC,Textures FPR95,Textures AUROC,iSUN FPR95,iSUN AUROC,FPR95,AUROC,s per 100
 minority,Ours,54.90,89.16,68.75,86.04,24.54,94.22,40.21,91.56,1.10,99.72,37.10,92.97,50
