@@ -31,7 +31,7 @@ def summary(table: "Table", rows: pd.DataFrame) -> pd.DataFrame:
         told: dict[str, Any] = {"row": name, "seeds": 0, "note": ""}
         for column in table.shown(rows):
             figures = part.get(column.name, pd.Series(dtype=float)).astype(float)
-            if column.better or column.compared:
+            if column.name != "kept":  # which is known of what keeps nothing, too
                 told["seeds"] = max(told["seeds"], int(figures.notna().sum()))
             told[column.name] = mean_of(figures)
             if column.compared:

@@ -50,7 +50,7 @@ def reproduce(name: str, wanted: Wanted, progress: Progress | None = None, folde
     left_out = made.missing(cfg, wanted)
     parts = {part: own for part, own in made.parts(cfg, wanted).items() if _can_begin(part, own, left_out)}
     have = set() if rows.empty else set(zip(rows["part"], rows["seed"], strict=True))
-    lacking = [(part, seed) for seed in range(wanted.seeds) for part in parts if (part, seed) not in have]
+    lacking = [(part, seed) for seed in range(min(wanted.seeds, made.most_seeds)) for part in parts if (part, seed) not in have]
     if lacking:
         base = start_run(cfg, f"benchmark-{cfg.preset}", progress)
         with base.at_work():
@@ -133,16 +133,10 @@ def write(name: str, made: Table, wanted: Wanted, cfg: Config, rows: pd.DataFram
 
 def _page(name: str, made: Table, wanted: Wanted, cfg: Config, rows: pd.DataFrame, left_out: Mapping[str, str], picture: str) -> str:
     seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
-    intervals = (
-        "Differences are paired by seed, with their 95 % interval in brackets. Of twenty comparisons of equals, one is expected to look like a "
-        "difference."
-        if rows["seed"].nunique() > 1
-        else "One seed: no interval, so nothing can be told apart."
-    )
     blocks = [
         f"# {made.title}",
         f"{made.source}. Preset {cfg.preset}, detector seeds {seeds}: `{wanted.command(name)}`",
-        f"{made.told} {intervals}".strip(),
+        f"{made.told} {_intervals(made, rows)}".strip(),
         markdown(made, rows).rstrip(),
     ]
     if left_out:
@@ -151,3 +145,15 @@ def _page(name: str, made: Table, wanted: Wanted, cfg: Config, rows: pd.DataFram
     if made.paper:
         blocks += ["## The paper's own figures", PAPERS_SCALE, quoted(made).rstrip()]
     return "\n\n".join(blocks) + "\n"
+
+
+def _intervals(made: Table, rows: pd.DataFrame) -> str:
+    """What differences are worth, where the table has any."""
+    if not any(column.compared for column in made.columns):
+        return ""
+    if rows["seed"].nunique() == 1:
+        return "One seed: no interval, so nothing can be told apart."
+    return (
+        "Differences are paired by seed, with their 95 % interval in brackets. Of twenty comparisons of equals, one is expected to look like a "
+        "difference."
+    )

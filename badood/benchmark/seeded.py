@@ -75,13 +75,13 @@ class Seeded:
         chosen = self.selections()
         return self.retrained({f"{part} {name}": chosen[name] for name in ("all", "calibrated")})
 
-    def evaluated(self, chosen: Filter) -> Evaluated:
-        """The detector that is retrained on what a filter keeps, on every test image.
+    def evaluated(self, chosen: Filter, scorers: Sequence[str | dict[str, Any]] = ()) -> Evaluated:
+        """The detector that is retrained on what a filter keeps, on every test image, by these scorers beside ours.
 
         Raises:
             EmptySelection: the filter keeps nothing.
         """
-        (row,) = retrain_all(self.do, self._judging(()), self.found, {"": chosen}).values()
+        (row,) = retrain_all(self.do, self._judging(scorers), self.found, {"": chosen}).values()
         if row.empty:
             raise EmptySelection(row.empty)
         return Evaluated(self.run.folder / row.evaluation)

@@ -65,7 +65,7 @@ class Table(ABC):
         of_a_set: figures of every OOD set that are shown too: key, title and direction; "KEY SET" are their keys in the rows.
         paper: the paper's own figures as CSV: a column `row` with the row of ours that they belong to (empty = none), then as printed; a blank
             line parts two tables.
-        source: what of the paper that is. picture: ending of the picture's file.
+        source: what of the paper that is. picture: ending of the picture's file. most_seeds: where more say nothing new.
     """
 
     title: ClassVar[str]
@@ -75,6 +75,7 @@ class Table(ABC):
     paper: ClassVar[str] = ""
     source: ClassVar[str]
     picture: ClassVar[str] = ".svg"
+    most_seeds: ClassVar[int] = 100
 
     def parts(self, cfg: Config, wanted: Wanted) -> Mapping[str, Config]:
         """By name the settings of its runs; one, those of the preset.
