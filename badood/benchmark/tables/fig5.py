@@ -57,7 +57,7 @@ class Fig5(Table):
         shift = at.evaluated(at.selections()["calibrated"], list(SCORERS)).shift
         told = shift_summary(shift).set_index("method")
         return [
-            {"row": f"{part}: {method}", **{column.name: float(told.at[method, column.name]) for column in self.columns}, **_cells(cells)}
+            {"row": f"{part}: {method}", **{column.name: float(told[column.name][method]) for column in self.columns}, **_cells(cells)}
             for method, cells in shift.groupby("method", sort=False)
         ]
 

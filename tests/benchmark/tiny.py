@@ -1,8 +1,7 @@
-"""A preset on which a whole table takes seconds."""
+"""A preset on which a whole table of the paper takes seconds."""
 
 from pathlib import Path
 
-import pytest
 import yaml
 
 TINY = {
@@ -34,9 +33,8 @@ TINY = {
 }
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A YAML file of a preset; base miniworld."""
-    path: Path = tmp_path_factory.mktemp("preset") / "tiny.yaml"
+def written(folder: Path) -> str:
+    """A YAML file of the preset; base miniworld."""
+    path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(TINY))
     return str(path)
