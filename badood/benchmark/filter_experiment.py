@@ -30,8 +30,6 @@ from badood.pipeline.stages.select import filter_table
 BANDS = ("high", "mid", "low", "q-mid")
 STRATEGIES = ("random", *BANDS, "auto", "least-harm", "dos", "outlier-gradient")
 """Compared at equal numbers of outliers."""
-LEAST = 0.05
-"""A band that keeps a smaller share of the outliers does not decide the number at which all are compared."""
 REMOVED = 0.2
 """Share of the outliers that the removal rows leave out."""
 FOIL = {"random": ("none", "real", *STRATEGIES[1:]), "20 % less, random": ("20 % less, harm", "20 % less, confidence")}
@@ -70,8 +68,7 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None, fo
 def _of_seed(base: Run, cfg: Config, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows and facts of one seed."""
     at = Seeded.of(base, cfg, seed)
-    least = max(2, round(LEAST * len(at.found.outliers)))
-    count = at.equal_count([Filter(strategy=name) for name in BANDS], least)
+    count = at.equal_count([Filter(strategy=name) for name in BANDS], len(at.found.outliers))
     rows = [*at.ends(count), *at.retrained(filters(at.found, count, seed))]
     return [{"seed": seed, **row} for row in rows], {"seed": seed, "count": count, **_facts(at.run, at.found)}
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from badood.benchmark.pages import flat, markdown, quoted
 from badood.benchmark.seeded import Seeded
-from badood.benchmark.seeds import experiment_key, lean, measured, records
+from badood.benchmark.seeds import experiment_key, lean, records
 from badood.benchmark.table import PAPERS_SCALE, Table, table
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
-from badood.core.artefacts import atomic_file, write_json
+from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.errors import BadInput
 from badood.core.places import results
 from badood.core.progress import Progress, Silent
@@ -46,9 +46,10 @@ def reproduce(name: str, wanted: Wanted, progress: Progress | None = None, folde
     if lacking_all := made.needs(cfg, wanted):
         raise BadInput(f"{name} needs files: {lacking_all}")
     path = (folder or results()) / ("-".join(filter(None, (name, cfg.preset, wanted.label))) + ".md")
-    rows = measured(path.with_suffix(".json"), cfg).get("rows", pd.DataFrame())
     left_out = made.missing(cfg, wanted)
     parts = {part: own for part, own in made.parts(cfg, wanted).items() if _can_begin(part, own, left_out)}
+    keys = {part: experiment_key(own) for part, own in parts.items()}
+    rows = _kept(path.with_suffix(".json"), keys)
     have = set() if rows.empty else set(zip(rows["part"], rows["seed"], strict=True))
     lacking = [(part, seed) for seed in range(min(wanted.seeds, made.most_seeds)) for part in parts if (part, seed) not in have]
     if lacking:
@@ -57,7 +58,7 @@ def reproduce(name: str, wanted: Wanted, progress: Progress | None = None, folde
             for done, (part, seed) in enumerate(lacking):
                 (progress or Silent()).update(name, done, len(lacking))
                 more = _measured(made, base, parts[part], part, seed, left_out)
-                rows = pd.concat([rows, more], ignore_index=True)
+                rows = pd.concat([rows, more.assign(key=keys[part])], ignore_index=True)
                 if not rows.empty:
                     write(name, made, wanted, cfg, rows, left_out, path)
     if rows.empty:
@@ -89,6 +90,18 @@ def reproduce_all(wanted: Wanted, progress: Progress | None = None, folder: Path
     return made
 
 
+def _kept(path: Path, keys: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of a results file whose part has the same settings and weights now.
+
+    Raises:
+        BadInput: it is no results file.
+    """
+    content = read_json(path) if path.is_file() else {"rows": []}
+    if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
+        raise BadInput(f"{path} holds no benchmark's results; move it away.")
+    return pd.DataFrame([row for row in content["rows"] if keys.get(row.get("part")) == row.get("key")])
+
+
 def _can_begin(part: str, cfg: Config, left_out: dict[str, str]) -> bool:
     try:
         preflight(cfg)
@@ -116,10 +129,10 @@ def write(name: str, made: Table, wanted: Wanted, cfg: Config, rows: pd.DataFram
     """Write rows as JSON, the summary as CSV and as a page, and the picture; returns the page.
 
     Args:
-        rows: of all seeds: part, seed, row, figures. left_out: by name why a part or OOD set is not in it.
+        rows: of all seeds: part, its key, seed, row, figures. left_out: by name why a part or OOD set is not in it.
     """
     rows = rows.sort_values("seed", kind="stable")
-    write_json(path.with_suffix(".json"), {"key": experiment_key(cfg), "command": wanted.command(name), "rows": records(rows)})
+    write_json(path.with_suffix(".json"), {"command": wanted.command(name), "rows": records(rows)})
     with atomic_file(path.with_suffix(".csv")) as part:
         flat(made, rows).to_csv(part, index=False)
     picture = path.with_suffix(made.picture)

@@ -22,6 +22,8 @@ FIGURES = (*METRICS, FPR95_OPENOOD, "id_accuracy")
 """What a trained detector is judged by, fractions of the OOD and ID test images."""
 
 
+LEAST = 0.05
+"""A filter that keeps a smaller share of the outliers does not decide the number at which all are compared."""
 FEW = 0.1
 """Share of the outliers at which selections of different runs are compared."""
 
@@ -113,8 +115,9 @@ class Seeded:
             "calibrated": self.cfg.filter.model_copy(update={"count": self.few}),
         }
 
-    def equal_count(self, filters: Sequence[Filter], least: int) -> int:
-        """The number at which filters are compared: that of the one that keeps the fewest, those that keep fewer than `least` left aside."""
+    def equal_count(self, filters: Sequence[Filter], among: int) -> int:
+        """The number at which filters are compared: that of the smallest that is no handful of the `among` outliers that they choose from."""
+        least = max(2, round(LEAST * among))
         found, sizes = self.found, []
         table = filter_table(found.outliers, found.described, found.confidence, found.harm)
         for each in filters:

@@ -143,6 +143,9 @@ def test_a_table_that_was_cut_off_goes_on_and_grows_by_seeds(tiny: str, tmp_path
     assert "paper's own figures" in path.read_text()
     reproduce("cut", Wanted(tiny, seeds=1, settings=("detector.beta=0.5",)), folder=tmp_path)
     assert len(Cut.asked) == 10, "of other settings all is measured anew"
+    path.with_suffix(".json").write_text("[]")
+    with pytest.raises(BadInput, match="holds no benchmark's results; move it away"):
+        reproduce("cut", Wanted(tiny), folder=tmp_path)
 
 
 class Lacking(Toy):

@@ -7,8 +7,6 @@ from badood.benchmark.table import Row, Table, table
 from badood.config import Filter
 
 BANDS = ("high", "mid", "low")
-LEAST = 0.05
-"""A band that keeps a smaller share of the outliers does not decide the number at which all are compared."""
 
 
 @table("table2")
@@ -41,8 +39,7 @@ mixed low,Mixed,Low (0-0.5),45.65,90.12,86.84
         for name, mask in groups.items():
             ids = None if mask is None else mask.nonzero()[0].tolist()
             bands = BANDS if ids is None else ("mid",)
-            least = max(2, round(LEAST * (len(at.found.outliers) if ids is None else len(ids))))
-            count = at.equal_count([Filter(strategy=band, ids=ids) for band in bands], least)
+            count = at.equal_count([Filter(strategy=band, ids=ids) for band in bands], len(at.found.outliers) if ids is None else len(ids))
             if ids is None:
                 ends = at.ends(count)
                 chosen["mixed ×"] = Filter(strategy="all")
