@@ -7,7 +7,7 @@ import streamlit as st
 from app import state
 from app.parts.login import require_login
 from app.parts.run_picker import run_picker
-from app.views import band, calibration, compare, embedding_map, heatmaps, learn, ood_types, outliers, runs
+from app.views import band, benchmark, calibration, compare, embedding_map, heatmaps, learn, ood_types, outliers, runs
 
 BRAND = Path(__file__).parent / "brand"
 
@@ -20,6 +20,7 @@ PAGES = [
     st.Page(heatmaps.page, title="Shift heatmaps", icon=":material/grid_on:", url_path="heatmaps"),
     st.Page(embedding_map.page, title="Map", icon=":material/scatter_plot:", url_path="map"),
     st.Page(compare.page, title="Compare", icon=":material/compare_arrows:", url_path="compare"),
+    st.Page(benchmark.page, title="Benchmark", icon=":material/table_chart:", url_path="benchmark"),
     st.Page(learn.page, title="Learn", icon=":material/school:", url_path="learn"),
 ]
 

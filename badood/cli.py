@@ -488,6 +488,64 @@ def experiment(
     print(written.with_suffix(".json").read_text() if json else written.read_text())
 
 
+@app.command()
+def benchmark(
+    name: Annotated[str | None, typer.Argument(help="Table or figure, as --list names them, or all.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Preset: {', '.join(preset_names())}, or a YAML file; none = that of --id, else miniworld.")
+    ] = None,
+    data: DataFolder = None,
+    dataset: DataSet = None,
+    settings: Set = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Detector seeds, by which rows are paired; one has no interval.")] = 3,
+    label: Annotated[str, typer.Option(help="Name of a variant made with --set, added to the names of the files.")] = "",
+    root: Annotated[
+        Path | None, typer.Option("--root", help="OpenOOD's data root, the folder of benchmark_imglist; where --list looks for OOD sets.")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--id", help="ID data set of OpenOOD's protocols: cifar10, cifar100, imagenet200; none = the preset's.")
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--list", help="Instead: every table, figure, scorer, source, ... and whether it works here.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """A table or figure of the paper on a preset, over several seeds; writes results/NAME-PRESET.md, .csv, .json and a picture.
+
+    The files are written row by row, and what they hold of the same settings and weights is kept: delete them to measure all anew.
+    """
+    from badood.benchmark.listing import listed
+    from badood.benchmark.reproduce import reproduce, reproduce_all
+    from badood.benchmark.wanted import Wanted
+
+    chosen = preset or (protocol if protocol in preset_names() else None) or "miniworld"
+    places = [None if path is None else str(path.expanduser().resolve()) for path in (data, root)]
+    wanted = Wanted(chosen, places[0], dataset, tuple(settings or ()), seeds, label, places[1], protocol)
+    if show:
+        _print_listed([asdict(entry) | {"state": entry.state} for entry in listed(wanted)], json=json)
+        return
+    if name is None:
+        raise BadConfig("benchmark needs the name of a table or figure, or all; --list names them.")
+    progress = _terminal()
+    try:
+        written = reproduce_all(wanted, progress) if name == "all" else {name: reproduce(name, wanted, progress)}
+    finally:
+        progress.close()
+    texts = {key: path.with_suffix(".json" if json else ".md").read_text() for key, path in written.items()}
+    print("\n".join(texts.values()) if not json else f"[{', '.join(texts.values())}]" if name == "all" else texts[name])
+
+
+def _print_listed(entries: list[dict[str, str]], *, json: bool) -> None:
+    if json:
+        print(as_json(entries))
+        return
+    for kind in dict.fromkeys(entry["kind"] for entry in entries):
+        print(f"{kind}:")
+        for entry in entries:
+            if entry["kind"] == kind:
+                print(f"  {entry['name']:<24} {entry['state']}\n{'':<26} {entry['what']}")
+
+
 @app.command("check-assets")
 def check_assets(
     preset: Preset = "miniworld",

@@ -114,3 +114,11 @@ def small_run(small_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     jobs.register_worker(open_database())
     yield finished(SMALL_RUN)
     asking.close()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of a preset on which a whole table of the paper takes seconds."""
+    from tests.benchmark.tiny import written
+
+    return written(tmp_path_factory.mktemp("preset"))

@@ -11,6 +11,8 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from badood.benchmark.seeded import Seeded
+from badood.benchmark.table import table
 from badood.calibrate import calibrator
 from badood.config import CHECKOUT, load_config
 from badood.core.artefacts import home
@@ -24,7 +26,7 @@ from badood.pipeline.path import run
 from badood.pipeline.runs import Run
 from badood.synthesise import synthesiser
 
-REGISTRIES = (backbone, calibrator, dataset, job_kind, outlier_source, scorer, synthesiser)
+REGISTRIES = (backbone, calibrator, dataset, job_kind, outlier_source, scorer, synthesiser, table)
 ADDING = (CHECKOUT / "docs" / "adding.md").read_text()
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 
@@ -81,10 +83,16 @@ def made(defined: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> I
     torch.set_num_threads(threads)
 
 
+def test_the_table_measures_its_rows(defined: dict[str, Any], made: Run) -> None:
+    rows = table.make("help").measure(Seeded.of(made, made.cfg, 0), "")
+    assert [row["row"] for row in rows] == ["none", "real", "all"]
+    assert all(0 <= row["auroc"] <= 1 for row in rows)
+
+
 def test_every_kind_of_the_table_that_is_a_class_or_function_of_its_own_has_an_example() -> None:
     linked = re.findall(r"^\| \[([\w ]+)\]\(#([\w-]+)\) \|", ADDING, re.MULTILINE)
     assert sorted(anchor for _, anchor in linked) == sorted(kind.lower().replace(" ", "-") for kind in KINDS)
-    assert len(KINDS) == 9
+    assert len(KINDS) == 10
 
 
 @pytest.mark.parametrize("kind", KINDS)

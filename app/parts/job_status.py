@@ -11,7 +11,7 @@ from badood.jobs.worker import alive
 from badood.store import jobs, open_database
 from badood.store.tables import Job
 
-_NAMES = {"retrain": "Retraining", "sweep": "Sweep over all bands", "run": "Run", "train": "Training a model"}
+_NAMES = {"retrain": "Retraining", "sweep": "Sweep over all bands", "run": "Run", "train": "Training a model", "benchmark": "Benchmark"}
 
 
 def job_status(run_id: str, kinds: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ def _title(job: Job) -> str:
     chosen = job.arguments.get("filter", {})
     band = f" on band {chosen['lo']:.4g} to {chosen['hi']:.4g}" if "lo" in chosen else ""
     band += f" of {', '.join(chosen['sources'])}" if chosen.get("sources") else ""
-    named = f" “{job.arguments['name']}”" if job.kind == "retrain" and job.arguments.get("name") else ""
+    named = f" “{job.arguments['name']}”" if job.kind in ("retrain", "benchmark") and job.arguments.get("name") else ""
     return f"{_NAMES.get(job.kind, job.kind)}{named}{band}"
 
 

@@ -3,7 +3,6 @@
 `python -m badood experiment --preset P` measures it and writes results/filters-P.json and .md.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +10,26 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from badood.benchmark.pages import difference, percent, plot_intervals
+from badood.benchmark.seeded import FIGURES, Seeded
 from badood.benchmark.seeds import experiment_key, measured, missing, plain, records
+from badood.benchmark.table import AUROC, FPR95
 from badood.config import Config, Filter
 from badood.core.artefacts import atomic_file, write_json
-from badood.core.errors import EmptySelection
 from badood.core.places import results
 from badood.core.progress import Progress
-from badood.evaluate.metrics import FPR95_OPENOOD, METRICS
+from badood.evaluate.metrics import FPR95_OPENOOD
 from badood.evaluate.ood_types import TYPES
 from badood.evaluate.paired import Interval, mean_of
 from badood.pipeline.artefacts import Typed
-from badood.pipeline.engines import Processes
-from badood.pipeline.path import find, retrain_all, train_each
 from badood.pipeline.preflight import preflight
 from badood.pipeline.results import Results
 from badood.pipeline.runs import Run, start_run
-from badood.pipeline.sets import read_images, read_real
-from badood.pipeline.stage import Context, Engine
-from badood.pipeline.stages.select import everything, filter_table
+from badood.pipeline.stages.select import filter_table
 
-FIGURES = (*METRICS, FPR95_OPENOOD, "id_accuracy")
 BANDS = ("high", "mid", "low", "q-mid")
 STRATEGIES = ("random", *BANDS, "auto", "least-harm", "dos", "outlier-gradient")
 """Compared at equal numbers of outliers."""
-LEAST = 0.05
-"""A band that keeps a smaller share of the outliers does not decide the number at which all are compared."""
 REMOVED = 0.2
 """Share of the outliers that the removal rows leave out."""
 FOIL = {"random": ("none", "real", *STRATEGIES[1:]), "20 % less, random": ("20 % less, harm", "20 % less, confidence")}
@@ -73,28 +67,10 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None, fo
 
 def _of_seed(base: Run, cfg: Config, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows and facts of one seed."""
-    seeds_of = {"detector": cfg.detector, "filter": cfg.filter}
-    seeded = cfg.model_copy(update={name: part.model_copy(update={"seed": seed}) for name, part in seeds_of.items()})
-    run = Run(base.folder, seeded, base.progress)
-    do = Processes(run, Context(seeded.compute, base.progress))
-    found = find(do, run, read_images(do, seeded))
-    count = equal_count(found)
-    rows = [*_ends(do, run, found, count), *_filtered(do, run, found, filters(found, count, seed))]
-    return [{"seed": seed, **row} for row in rows], {"seed": seed, "count": count, **_facts(run, found)}
-
-
-def equal_count(found: Results) -> int:
-    """The number at which filters are compared: that of the smallest band that is no handful."""
-    confidence, validation = found.confidence.outliers, found.confidence.validation
-    table = pd.DataFrame({"id_confidence": confidence})
-    least = max(2, round(LEAST * len(confidence)))
-    sizes = []
-    for name in BANDS:
-        try:
-            sizes.append(int(found.previews.select(table, Filter(strategy=name), validation).kept.sum()))
-        except EmptySelection:
-            continue
-    return min([size for size in sizes if size >= least], default=least)
+    at = Seeded.of(base, cfg, seed)
+    count = at.equal_count([Filter(strategy=name) for name in BANDS], len(at.found.outliers))
+    rows = [*at.ends(count), *at.retrained(filters(at.found, count, seed))]
+    return [{"seed": seed, **row} for row in rows], {"seed": seed, "count": count, **_facts(at.run, at.found)}
 
 
 def filters(found: Results, count: int, seed: int) -> dict[str, Filter]:
@@ -109,23 +85,6 @@ def filters(found: Results, count: int, seed: int) -> dict[str, Filter]:
         "20 % less, harm": Filter(strategy="least-harm", count=less),
         "20 % less, confidence": Filter(strategy="all", ids=unsure.tolist()),
     }
-
-
-def _filtered(do: Engine, run: Run, found: Results, chosen: Mapping[str, Filter]) -> list[dict[str, Any]]:
-    made = retrain_all(do, run, found, chosen)
-    return [{"row": name, **{key: getattr(row, key) for key in ("kept", "overlap", *FIGURES)}} for name, row in made.items()]
-
-
-def _ends(do: Engine, run: Run, found: Results, count: int) -> list[dict[str, Any]]:
-    """What there is without outliers, and with real images of other classes in their place."""
-    real = read_real(do, run.cfg, count)
-    choices = {"none": (None, None)} | ({} if real is None else {"real": (real, do(everything, real))})
-    made = train_each(do, run, found, list(choices.values()))
-    kept = {"none": 0, "real": 0 if real is None else len(real)}
-    return [
-        {"row": name, "kept": kept[name], **{key: evaluated.metrics[key] for key in FIGURES}}
-        for name, (_, evaluated) in zip(choices, made, strict=True)
-    ]
 
 
 def _facts(run: Run, found: Results) -> dict[str, Any]:
@@ -162,10 +121,10 @@ def markdown(rows: pd.DataFrame, facts: pd.DataFrame) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in summary(rows).to_dict("records"):
-        cells = [row["row"], str(row["seeds"]), f"{row['kept']:,.0f}", _percent(row["overlap"])]
-        cells += [_percent(row["fpr95"].mean), _difference(row["less fpr95"], better=-1)]
-        cells += [_percent(row["auroc"].mean), _difference(row["less auroc"], better=1)]
-        cells += [_percent(row[FPR95_OPENOOD].mean), _percent(row["id_accuracy"].mean)]
+        cells = [row["row"], str(row["seeds"]), f"{row['kept']:,.0f}", percent(row["overlap"])]
+        cells += [percent(row["fpr95"].mean), difference(row["less fpr95"], FPR95)]
+        cells += [percent(row["auroc"].mean), difference(row["less auroc"], AUROC)]
+        cells += [percent(row[FPR95_OPENOOD].mean), percent(row["id_accuracy"].mean)]
         lines.append("| " + " | ".join(cells) + " |")
     shares = " / ".join(f"{100 * share:g}" for share in QUANTILES)
     spread = ", ".join(
@@ -189,39 +148,8 @@ def markdown(rows: pd.DataFrame, facts: pd.DataFrame) -> str:
 
 def plot(rows: pd.DataFrame, path: Path, title: str) -> None:
     """The paired differences in AUROC with their intervals, as a picture."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    shown = [row for row in summary(rows).to_dict("records") if row["less auroc"] is not None][::-1]
-    figure = Figure(figsize=(7, 0.8 + 0.3 * len(shown)), layout="constrained")
-    axes = figure.subplots()
-    axes.axvline(0, color="#7c7f86", linewidth=1)
-    for place, row in enumerate(shown):
-        told = row["less auroc"]
-        colour = "#7c7f86" if not told.told_apart else "#0072B2" if told.mean > 0 else "#D55E00"
-        axes.errorbar(
-            100 * told.mean, place, xerr=[[100 * (told.mean - told.lo)], [100 * (told.hi - told.mean)]], fmt="o", color=colour, capsize=3
-        )
-    axes.set_yticks(range(len(shown)), [row["row"] for row in shown])
-    axes.set_xlabel("difference in AUROC from as many at random, points (grey: not distinguishable)")
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    with atomic_file(path) as part, rc_context({"svg.hashsalt": path.name}):  # so that an equal picture is an equal file
-        figure.savefig(part, format="svg", metadata={"Date": None})
-
-
-def _percent(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:.2f}"
-
-
-def _difference(told: Interval | None, better: int) -> str:
-    """In points, with what it says."""
-    if told is None or pd.isna(told.mean):
-        return ""
-    if pd.isna(told.lo):
-        return f"{100 * told.mean:+.2f}"
-    verdict = "not distinguishable" if not told.told_apart else "better" if told.mean * better > 0 else "worse"
-    return f"{100 * told.mean:+.2f} ({100 * told.lo:+.2f} to {100 * told.hi:+.2f}), {verdict}"
+    shown = {row["row"]: row["less auroc"] for row in summary(rows).to_dict("records") if row["less auroc"] is not None}
+    plot_intervals(shown, path, title, "difference in AUROC from as many at random, points (grey: not distinguishable)", AUROC)
 
 
 def _interval(told: Interval, unit: float = 1.0) -> str:

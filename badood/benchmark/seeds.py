@@ -19,6 +19,18 @@ def plain(cfg: Config) -> Config:
     return cfg if cfg.calibrate.score == AUTO else cfg.model_copy(update={"evaluate": cfg.evaluate.model_copy(update={"scorers": []})})
 
 
+def lean(cfg: Config) -> Config:
+    """The settings of benchmarks: `plain`; OOD sets whose files are missing are left out, and harm, of which no table speaks, is checked by the
+    fewest retrains."""
+    cfg = plain(cfg)
+    ood = [source.model_copy(update={"optional": True}) for source in cfg.data.ood]
+    parts = {
+        "data": cfg.data.model_copy(update={"ood": ood, "grid": None}),
+        "evaluate": cfg.evaluate.model_copy(update={"harm_subsets": 4}),
+    }
+    return cfg.model_copy(update=parts)
+
+
 def experiment_key(cfg: Config) -> str:
     """Of all settings and weights that decide an experiment's figures, wherever the ID images lie.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from badood.calibrate.base import Calibrator, calibrator
-from badood.calibrate.reliability import calibration_error, reliability_table
+from badood.calibrate.reliability import brier_score, calibration_error, reliability_table
 
 
 def from_dict(content: Mapping[str, Any]) -> Calibrator:
@@ -13,4 +13,4 @@ def from_dict(content: Mapping[str, Any]) -> Calibrator:
     return made.restore(content)
 
 
-__all__ = ["Calibrator", "calibration_error", "calibrator", "from_dict", "reliability_table"]
+__all__ = ["Calibrator", "brier_score", "calibration_error", "calibrator", "from_dict", "reliability_table"]

@@ -1,4 +1,4 @@
-"""How far id_confidence is from the truth: reliability diagram and expected calibration error."""
+"""How far id_confidence is from the truth: reliability diagram, expected calibration error, Brier score."""
 
 import numpy as np
 import pandas as pd
@@ -36,3 +36,8 @@ def calibration_error(table: pd.DataFrame) -> float:
     """Expected calibration error of a `reliability_table`, in [0, 1]: the mean gap of its bins, weighted by their counts."""
     gap = (table["mean_confidence"] - table["id_share"]).abs().fillna(0.0)
     return float((gap * table["count"]).sum() / table["count"].sum())
+
+
+def brier_score(id_confidence: ArrayLike, is_id: ArrayLike) -> float:
+    """Mean squared gap of (N,) confidences from the truth, in [0, 1]; lower is better. Source: Brier 1950."""
+    return float(((np.asarray(id_confidence, dtype=np.float64) - np.asarray(is_id, dtype=np.float64)) ** 2).mean())

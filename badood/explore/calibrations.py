@@ -1,14 +1,11 @@
 """What every calibrator would make of a run's scores, on images it was not fitted on."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
-from badood.calibrate import Calibrator, calibrator, reliability_table
-from badood.core.errors import BadInput
+from badood.calibrate import Calibrator, reliability_table
+from badood.calibrate.compared import fitted_each, judged_apart, raw_confidence
 
 
 def compare_calibrators(reference: pd.DataFrame, bins: int = 10) -> dict[str, pd.DataFrame]:
@@ -23,13 +20,8 @@ def compare_calibrators(reference: pd.DataFrame, bins: int = 10) -> dict[str, pd
         By calibrator a `calibrate.reliability_table`; raw confidence is 1 - S with S = sigmoid(E), the paper's eq. 6.
         A calibrator that cannot be fitted is left out: the scores rank the wrong way round, or it tells nothing apart, or there are too few images.
     """
-    log_odds, is_id = reference["log_odds"].to_numpy(np.float64), (reference["set"] == "validation").to_numpy()
-    # images of a set stand together, so every second row takes half of each
-    fitting = np.arange(len(log_odds)) % 2 == 0
-    confidence = {"raw": _raw(log_odds[~fitting])}
-    for name, fitted in _fitted(log_odds[fitting], is_id[fitting]):
-        confidence[name] = fitted.id_confidence(log_odds[~fitting])
-    return {name: reliability_table(values, is_id[~fitting], bins) for name, values in confidence.items()}
+    confidence, is_id = judged_apart(*_held_out(reference))
+    return {name: reliability_table(values, is_id, bins) for name, values in confidence.items()}
 
 
 def fitted_calibrators(reference: pd.DataFrame) -> dict[str, Calibrator]:
@@ -38,8 +30,7 @@ def fitted_calibrators(reference: pd.DataFrame) -> dict[str, Calibrator]:
     Args:
         reference: as for `compare_calibrators`.
     """
-    log_odds, is_id = reference["log_odds"].to_numpy(np.float64), (reference["set"] == "validation").to_numpy()
-    return dict(_fitted(log_odds, is_id))
+    return dict(fitted_each(*_held_out(reference)))
 
 
 def calibration_curves(fitted: dict[str, Calibrator], log_odds: NDArray[np.floating], points: int = 200) -> pd.DataFrame:
@@ -50,18 +41,9 @@ def calibration_curves(fitted: dict[str, Calibrator], log_odds: NDArray[np.float
     """
     grid = np.linspace(log_odds.min(), log_odds.max(), points)
     maps = {name: entry.id_confidence(grid) for name, entry in fitted.items()}
-    return pd.DataFrame({"log_odds": grid, "raw": _raw(grid), **maps})
+    return pd.DataFrame({"log_odds": grid, "raw": raw_confidence(grid), **maps})
 
 
-def _raw(log_odds: NDArray[np.floating]) -> NDArray[np.float64]:
-    """1 - S with S = sigmoid(log-odds): what the detector says before calibration."""
-    raw: NDArray[np.float64] = expit(-log_odds)
-    return raw
-
-
-def _fitted(log_odds: NDArray[np.float64], is_id: NDArray[np.bool_]) -> Iterator[tuple[str, Calibrator]]:
-    for name in calibrator:
-        try:
-            yield name, calibrator.make(name).fit(log_odds, is_id)
-        except BadInput:  # the others are still worth seeing
-            continue
+def _held_out(reference: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Log-odds of held-out images, and which are ID."""
+    return reference["log_odds"].to_numpy(np.float64), (reference["set"] == "validation").to_numpy()

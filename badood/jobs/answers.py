@@ -4,11 +4,14 @@ import json
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, TextIO
 
 import numpy as np
 
+from badood.benchmark.listing import listed
+from badood.benchmark.wanted import Wanted
 from badood.config import Filter, validate
 from badood.core.errors import BadInput, one_line
 from badood.core.processes import lines
@@ -108,6 +111,15 @@ def check(config: dict[str, Any], attempt: str = "") -> str:
     return "ready"
 
 
+def benchmarks(preset: str, data: str | None = None) -> list[dict[str, str]]:
+    """What there is to benchmark on a preset, and its state: kind, name, what, needs, state.
+
+    Args:
+        data: folder or file of the ID data.
+    """
+    return [asdict(entry) | {"state": entry.state} for entry in listed(Wanted(preset, data))]
+
+
 def scorers() -> list[list[str]]:
     """Names of every scorer there is, in groups that take about as long: all that read one forward pass, then each that runs the network again."""
     again = [name for name, made in scorer.items() if "images" in made.needs]
@@ -151,6 +163,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "walk": walk,
     "recognised": recognised,
     "preflight": check,
+    "benchmarks": benchmarks,
     "scorers": scorers,
     "shift": shift,
 }

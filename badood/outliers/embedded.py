@@ -130,9 +130,10 @@ class _Drawn:
         ids = scale * len(self.anchors) + batch * self.cfg.batch_size + np.arange(len(rows))
         mine = compute.ranks.share(len(rows))
         noise, own = Noise(self.cfg.seed, ids[mine]), rows[mine]
+        method = self._method(scale)  # fitted in full precision: a covariance rounded to bfloat16 may have no root
         with compute.autocast():
             labels = compute.put(torch.from_numpy(self.given.labels[own]))
-            z = self._method(scale).sample(compute.put(self.z0[torch.from_numpy(own)]), labels, rdm, noise)
+            z = method.sample(compute.put(self.z0[torch.from_numpy(own)]), labels, rdm, noise)
             score = minority_score(rdm.frozen(labels), z, renoise=self.cfg.score_renoise, noise=noise, samples=self.cfg.score_samples)
         parts = compute.ranks.collected([(z.float().cpu(), score.cpu().numpy())])
         self.given.progress.update("synthesise", int(ids[-1]) + 1, len(self.anchors) * len(self.cfg.scales))

@@ -102,13 +102,19 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
         table: rows of `Judge.scores` with a column `set`; "id" is the ID test set.
     """
     id_rows = table[table["set"] == ID_SET]
-    ood = dict(iter(table[table["set"] != ID_SET].groupby("set", sort=False)))
-
-    def of(column: str) -> dict[str, Any]:
-        per_set = {str(name): ood_metrics(id_rows[column].to_numpy(), rows[column].to_numpy()) for name, rows in ood.items()}
-        return mean_over_sets(per_set) | {"per_set": per_set}
-
-    return of("log_odds") | {
+    return scored_by(table, "log_odds") | {
         "id_accuracy": id_accuracy(id_rows["predicted"], id_rows["label"]),
-        "scorers": {name: of(name) for name in table.columns if name not in _NOT_SCORES},
+        "scorers": {name: scored_by(table, name) for name in table.columns if name not in _NOT_SCORES},
     }
+
+
+def scored_by(table: pd.DataFrame, column: str) -> dict[str, Any]:
+    """The metrics of one score: mean over the OOD sets, and `per_set`.
+
+    Args:
+        table: as for `summary`. column: of the score, larger = more OOD.
+    """
+    known = table.loc[table["set"] == ID_SET, column].to_numpy()
+    ood = table[table["set"] != ID_SET].groupby("set", sort=False)[column]
+    per_set = {str(name): ood_metrics(known, scores.to_numpy()) for name, scores in ood}
+    return mean_over_sets(per_set) | {"per_set": per_set}

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from badood.benchmark.filter_experiment import FIGURES, STRATEGIES, markdown, run_experiment, summary, write
+from badood.benchmark.filter_experiment import STRATEGIES, markdown, run_experiment, summary, write
+from badood.benchmark.seeded import FIGURES
 from badood.benchmark.seeds import measured, missing, plain
 from badood.config import load_config
 from badood.core.errors import BadInput
@@ -70,7 +71,7 @@ def test_the_page_says_what_can_be_told_apart() -> None:
     assert rows["real"][6].endswith("better")
     assert rows["high"][6].endswith("not distinguishable")
     assert rows["mid"][:2] == ["1", "10"]
-    assert rows["mid"][6] == "+5.00"
+    assert rows["mid"][6] == "+5.00, one seed"
     assert rows["all"][6] == ""
     assert "outliers 0.100 / 0.200 / 0.300, ID validation 0.500 / 0.700 / 0.900" in text
     assert "harm and id_confidence: 0.20 (-0.05 to 0.45)" in text

@@ -70,6 +70,7 @@ MADE: dict[str, Callable[[Path], Source]] = {
     "parquet": parquet,
     "synis": synis,
     "imglist": imglist,
+    "part": lambda _: Source(dataset="part", params={"of": "miniworld", "params": {"size": 16, "count": 30}, "thinned": 0.5}),
     **{name: partial(published.source_of, name) for name in published.LAYOUTS},
 }
 """By data set, a tiny instance; a new one needs a line here."""
