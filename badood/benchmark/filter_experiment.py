@@ -24,7 +24,7 @@ from badood.evaluate.paired import Interval, mean_of
 from badood.pipeline.artefacts import Typed
 from badood.pipeline.preflight import preflight
 from badood.pipeline.results import Results
-from badood.pipeline.runs import Run, start_run
+from badood.pipeline.runs import Run, new_id, start_run
 from badood.pipeline.stages.select import filter_table
 
 BANDS = ("high", "mid", "low", "q-mid")
@@ -56,7 +56,7 @@ def run_experiment(cfg: Config, seeds: int, progress: Progress | None = None, fo
     rows, facts = found.get("rows", pd.DataFrame()), found.get("facts", pd.DataFrame())
     if wanted := missing(seeds, rows, facts):
         preflight(cfg)
-        base = start_run(cfg, progress=progress)
+        base = start_run(cfg, f"experiment-{new_id(cfg)}", progress)
         with base.at_work():
             for seed in wanted:
                 more, told = _of_seed(base, cfg, seed)

@@ -19,7 +19,7 @@ from badood.evaluate.agreement import Agreement, agreement
 from badood.pipeline.engines import Processes
 from badood.pipeline.path import find, retrain_all
 from badood.pipeline.preflight import preflight
-from badood.pipeline.runs import Run, start_run
+from badood.pipeline.runs import Run, new_id, start_run
 from badood.pipeline.sets import read_images
 from badood.pipeline.stage import Context
 
@@ -47,7 +47,7 @@ def run_previews(cfg: Config, seeds: int, progress: Progress | None = None, fold
     table = measured(_path(cfg, folder).with_suffix(".json"), cfg).get("rows", pd.DataFrame())
     if wanted := missing(seeds, table):
         preflight(cfg)
-        base = start_run(cfg, progress=progress)
+        base = start_run(cfg, f"experiment-{new_id(cfg)}", progress)
         with base.at_work():
             do = Processes(base, Context(cfg.compute, base.progress))
             found = find(do, base, read_images(do, cfg))
