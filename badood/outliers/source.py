@@ -89,9 +89,11 @@ class OutlierSource(ABC):
     """Where outliers come from. Fields are its settings; construction does no work.
 
     Attributes:
+        located: its fields that say where something lies, which is not what it is.
         needs: models of the preset that it uses.
     """
 
+    located: ClassVar[frozenset[str]] = frozenset({"path"})
     needs: ClassVar[frozenset[Literal["encoder", "rdm", "tokenizer", "mage", "pixels"]]] = frozenset()
 
     @classmethod
@@ -116,7 +118,7 @@ class OutlierSource(ABC):
     @property
     def key(self) -> str:
         """Of its kind, its fields and what it reads; where that lies does not count."""
-        fields = {name: getattr(self, name) for name in type(self).__dataclass_fields__ if name != "path"}  # type: ignore[attr-defined]
+        fields = {name: getattr(self, name) for name in type(self).__dataclass_fields__ if name not in self.located}  # type: ignore[attr-defined]
         return digest(type(self).__name__, fields, self.fingerprint())
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -163,18 +163,7 @@ class Models:
 def weights_key(cfg: Config, model: Trainable) -> str:
     """A key of a model's weights: of the file's content, or the name under which open_clip fetches them."""
     found = clip_weights(cfg) if model == "clip" else weights_path(cfg, model)
-    if isinstance(found, str):
-        return found
-    if not found.is_file():
-        return weights.fingerprint(found)  # which says what to do
-    about = found.stat()
-    return _fingerprint(found, about.st_size, about.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _fingerprint(path: Path, size: int, changed: int) -> str:
-    """Of the content; read once as long as size and time of the file stay."""
-    return weights.fingerprint(path)
+    return found if isinstance(found, str) else weights.fingerprint(found)
 
 
 def clip_weights(cfg: Config) -> Path | str:

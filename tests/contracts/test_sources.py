@@ -20,6 +20,7 @@ from badood.decode.pixels import PixelDiffusion
 from badood.encode.features import encode
 from badood.outliers import Given, Group, OutlierSource, outlier_source
 from badood.pipeline.models import Models
+from tests.outliers.tiny_pipeline import tiny_pipeline
 
 SIZE = 64
 
@@ -33,12 +34,18 @@ def photographs(folder: Path) -> dict[str, Any]:
     return {"path": str(folder)}
 
 
+def pipeline(folder: Path) -> dict[str, Any]:
+    """Parameters that name a tiny random pipeline of Stable Diffusion."""
+    return {"model": str(tiny_pipeline(folder)), "limit": 11, "steps": 2, "neighbours": 2, "tried": 4}
+
+
 MADE: dict[str, Callable[[Path], dict[str, Any]]] = {
     "embedded": lambda _: {"count": 14, "scales": [0.0, 0.05], "batch_size": 4},
     "imported": photographs,
     "fake_it": lambda _: {"limit": 11, "steps": 3},
     "sona": lambda _: {"limit": 11, "steps": 3},
     "gan": lambda _: {"limit": 11, "epochs": 1, "batch_size": 12, "channels": 8, "image_size": 8},
+    "stable_diffusion": pipeline,
 }
 """By source, parameters of a tiny one; a new source needs a line here."""
 
@@ -53,6 +60,12 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
     "fake_it": [({"steps": 0}, "steps"), ({"limit": 0}, "limit"), ({"no": 1}, "no")],
     "sona": [({"start": 1001}, "start"), ({"region": 0}, "region"), ({"guidance": -1}, "guidance"), ({"no": 1}, "no")],
     "gan": [({"image_size": 24}, "24.*power of 2"), ({"channels": 12}, "channels"), ({"epochs": 0}, "epochs"), ({"no": 1}, "no")],
+    "stable_diffusion": [
+        ({"model": "/nowhere"}, "/nowhere"),
+        ({"model": "/"}, "model_index.json"),
+        ({"guidance": 0}, "guidance"),
+        ({"no": 1}, "no"),
+    ],
 }
 """By source, what `of` or `check` refuses, and what they name."""
 
