@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from badood.config import Config, load_config
+from badood.config import Outliers as Entry
 from badood.core import weights
 from badood.core.compute import choose
 from badood.core.errors import BadConfig, BadInput, BadWeights
@@ -170,6 +171,12 @@ def test_a_gan_goes_on_from_its_checkpoint(given: Given, tmp_path: Path, monkeyp
         images(source, watched)
     np.testing.assert_array_equal(images(source, watched), whole)
     assert steps[4] == 4, "the step that was cut off is done again, and no other"
+
+
+def test_without_a_count_there_are_as_many_as_the_run_synthesises() -> None:
+    cfg = load_config("miniworld", ["synthesise.count=77"])
+    limits = {count: outlier_source["gan"].of(cfg, Entry(name="a", source="gan", count=count)).limit for count in (None, 5)}
+    assert limits == {None: 77, 5: 5}
 
 
 def test_input_has_the_models_range() -> None:
