@@ -219,6 +219,26 @@ class MAGE(Training):
     weights: str | None = Field(None, description="Weights file; none = mage.safetensors in the preset's weights folder.")
 
 
+class Pixels(Training):
+    """Class-conditional diffusion model in pixels, which the outlier sources fake_it and sona draw from. Ho et al. 2020; Ho & Salimans 2022."""
+
+    image_size: int = Field(ge=8, le=1024, description="Height and width in px of its images; they are resized to the run's, bicubic.")
+    patch: Count = Field(
+        1, description="Side in px of the square that is one position of the network: cost and detail fall with it. Ho et al. 2020: 1."
+    )
+    channels: Count = Field(128, description="Base width of the U-Net.")
+    multipliers: list[Count] = Field(
+        [1, 2, 2, 2], min_length=1, description="Width of each level; each but the last halves the size, and the last has attention."
+    )
+    blocks: Count = Field(2, description="Residual blocks a level.")
+    groups: Count = Field(32, description="Groups of every GroupNorm; all widths are multiples of it.")
+    drop_condition: Share = Field(0.1, description="Share of the training rows without class, for classifier-free guidance.")
+    early: Share = Field(
+        0.3, description="Share of the training after which its weights are kept a second time: those that fake_it samples with."
+    )
+    weights: str | None = Field(None, description="Weights file; none = pixels.safetensors in the preset's weights folder.")
+
+
 class Decode(Settings):
     """Outlier embeddings -> images. Paper sec. 3.3."""
 
@@ -384,6 +404,7 @@ class Config(Settings):
     tokenizer: Tokenizer
     mage: MAGE
     decode: Decode
+    pixels: Pixels | None = Field(None, description="Diffusion model in pixels; none = the preset has none, and no source that needs it.")
     clip: CLIP
     detector: Detector
     calibrate: Calibrate = Field(default_factory=Calibrate)
@@ -536,8 +557,18 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise BadConfig(f"override {override!r}: {name} is not a setting; see `python -m badood run --help`.") from error
 
 
-def weights_path(cfg: Config, model: Literal["encoder", "rdm", "tokenizer", "mage", "clip", "detector"]) -> Path:
-    """Where the weights of a model lie."""
-    own: str | None = getattr(cfg, model).weights
+def weights_path(cfg: Config, model: Literal["encoder", "rdm", "tokenizer", "mage", "clip", "pixels", "detector"]) -> Path:
+    """Where the weights of a model lie.
+
+    Raises:
+        BadConfig: the preset has no such model.
+    """
+    section = getattr(cfg, model)
+    if section is None:
+        raise BadConfig(
+            f"preset {cfg.preset} has no section {model}: give one in a preset of your own (--preset FILE.yaml, `base: {cfg.preset}`); "
+            "presets/cifar10.yaml has one to begin with."
+        )
+    own: str | None = section.weights
     path = Path(own).expanduser() if own else Path(cfg.weights).expanduser() / f"{model}.safetensors"
     return places.placed(path)

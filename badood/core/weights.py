@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +159,14 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], source: Path | s
 
 
 def fingerprint(path: Path) -> str:
-    """A 16-hex-digit key of a file's content, for the keys of what was made with it."""
+    """A 16-hex-digit key of a file's content, for the keys of what was made with it. Read once as long as size and time of the file stay."""
     _present(path)
+    about = path.stat()
+    return _digest(path.absolute(), about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, size: int, changed: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 

@@ -13,11 +13,9 @@ from torch import Tensor
 from badood import config
 from badood.core.errors import BadConfig
 from badood.core.noise import Noise
-from badood.outliers.source import Given, Group, OutlierSource, outlier_source
+from badood.outliers.source import Given, Group, OutlierSource, outlier_source, row_groups
 from badood.synthesise import Synthesiser, synthesiser
 from badood.synthesise.guidance import minority_score
-
-_GROUP_BYTES = 2**25
 
 
 @outlier_source("embedded")
@@ -65,20 +63,10 @@ class Embedded(OutlierSource):
         """See `OutlierSource`."""
         assert given.models is not None
         drawn = _Drawn(self, given)
-        total, size = self.total(given), group_rows(given.size)
-        if first == total:  # an earlier attempt was cut off after its last group
-            return
-        # groups begin at the same rows wherever one goes on
-        for start in range(first // size * size, total, size):
-            rows = np.arange(max(start, first), min(start + size, total))
+        for rows in row_groups(self.total(given), first, given.size):
             z, columns = drawn.rows(rows)
             images = given.models.decode(z, Noise(self.decode.seed, rows), given.progress)
             yield Group(images.numpy(), columns, z.numpy())
-
-
-def group_rows(size: int) -> int:
-    """Outliers decoded at a time at a size in px: about 32 MB of images, 128 to 2,048."""
-    return max(128, min(2048, _GROUP_BYTES // (3 * size * size)) // 128 * 128)
 
 
 class _Drawn:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
@@ -15,11 +16,15 @@ from badood.core.compute import Compute
 from badood.core.noise import Noise
 from badood.core.progress import Progress
 from badood.core.registry import Registry
+from badood.core.rows import Rows
 from badood.data.record import Skipped
+from badood.decode.pixels import PixelDiffusion
 from badood.synthesise.rdm import RDM
 
 GROUP = 1024
 """Outliers that a source hands over at a time, at most; what is in memory grows with it, and a killed source repeats no more."""
+
+_GROUP_BYTES = 2**25
 
 
 class Models(Protocol):
@@ -28,6 +33,10 @@ class Models(Protocol):
     @property
     def rdm(self) -> RDM:
         """Denoiser of z0."""
+
+    @property
+    def pixels(self) -> PixelDiffusion:
+        """Denoiser of images."""
 
     def decode(self, z: Tensor, noise: Noise, progress: Progress | None = None) -> Tensor:
         """(N, D) embeddings -> (N, 3, S, S) uint8 images."""
@@ -44,6 +53,8 @@ class Given:
         ids: N names of ID training images.
         z0: (N, D) float32 embeddings of ID training images; none where the source needs no encoder.
         models: the preset's models; none where the source needs none.
+        images: (N, 3, S, S) uint8 ID training images, read when asked for by rows; none where nobody has them.
+        checkpoint: file for the checkpoints of a source that trains, gone once its outliers are there; none = it keeps none.
     """
 
     size: int
@@ -54,6 +65,8 @@ class Given:
     ids: Sequence[str]
     z0: Tensor | None = None
     models: Models | None = None
+    images: Rows | Tensor | None = None
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +89,12 @@ class OutlierSource(ABC):
     """Where outliers come from. Fields are its settings; construction does no work.
 
     Attributes:
+        located: its fields that say where something lies, which is not what it is.
         needs: models of the preset that it uses.
     """
 
-    needs: ClassVar[frozenset[Literal["encoder", "rdm", "tokenizer", "mage"]]] = frozenset()
+    located: ClassVar[frozenset[str]] = frozenset({"path"})
+    needs: ClassVar[frozenset[Literal["encoder", "rdm", "tokenizer", "mage", "pixels"]]] = frozenset()
 
     @classmethod
     def of(cls, cfg: Config, entry: Outliers) -> Self:
@@ -103,7 +118,7 @@ class OutlierSource(ABC):
     @property
     def key(self) -> str:
         """Of its kind, its fields and what it reads; where that lies does not count."""
-        fields = {name: getattr(self, name) for name in type(self).__dataclass_fields__ if name != "path"}  # type: ignore[attr-defined]
+        fields = {name: getattr(self, name) for name in type(self).__dataclass_fields__ if name not in self.located}  # type: ignore[attr-defined]
         return digest(type(self).__name__, fields, self.fingerprint())
 
     @abstractmethod
@@ -125,6 +140,24 @@ class OutlierSource(ABC):
     def skipped(self) -> tuple[Skipped, ...]:
         """Images that were left out, and why."""
         return ()
+
+
+def row_groups(total: int, first: int, size: int) -> Iterator[NDArray[np.int64]]:
+    """Rows from `first` on, a group at a time; groups begin at the same rows wherever one goes on.
+
+    Args:
+        total: number of outliers. size: of their images in px.
+    """
+    most = group_rows(size)
+    for start in range(first // most * most, total, most):
+        rows = np.arange(max(start, first), min(start + most, total))
+        if len(rows):
+            yield rows
+
+
+def group_rows(size: int) -> int:
+    """Outliers made at a time at a size in px: about 32 MB of images, 128 to 2,048."""
+    return max(128, min(2048, _GROUP_BYTES // (3 * size * size)) // 128 * 128)
 
 
 outlier_source: Registry[type[OutlierSource]] = Registry("outlier source", "badood.outliers")

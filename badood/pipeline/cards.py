@@ -11,7 +11,7 @@ from typing import Any
 from badood.config import Config, weights_path
 from badood.core.artefacts import read_json
 from badood.core.errors import BadInput, BadWeights
-from badood.pipeline.models import Model, Trainable, clip_weights, weights_key
+from badood.pipeline.models import Loadable, Model, Trainable, clip_weights, weights_key
 
 BELONGS: Mapping[Trainable, tuple[Model, ...]] = {"rdm": ("encoder",), "mage": ("encoder", "tokenizer")}
 """By model those that it was trained on; its card names the key of each one's weights."""
@@ -48,7 +48,7 @@ def card_of(cfg: Config, model: Trainable) -> dict[str, Any] | None:
     return card
 
 
-def check_cards(cfg: Config, models: tuple[Model, ...]) -> None:
+def check_cards(cfg: Config, models: tuple[Loadable, ...]) -> None:
     """Whether models belong together, as their cards say; what has no card is taken as it is.
 
     Args:

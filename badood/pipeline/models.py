@@ -1,8 +1,8 @@
-"""The five models of a preset: where their weights lie, and each loaded at the first look."""
+"""The models of a preset: where their weights lie, and each loaded at the first look."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -21,6 +21,7 @@ from badood.core.progress import Progress
 from badood.core.seeds import derive_seed
 from badood.decode import decode_images
 from badood.decode.mage import MAGE, load_mage
+from badood.decode.pixels import PixelDiffusion, load_pixels
 from badood.decode.vqgan import VQGAN, load_vqgan
 from badood.encode.features import Encoder, encode, load_encoder
 from badood.evaluate import clip as zero_shot
@@ -29,9 +30,12 @@ from badood.synthesise.rdm import RDM, load_rdm
 
 Model = Literal["encoder", "rdm", "tokenizer", "mage", "clip"]
 MODELS: tuple[Model, ...] = get_args(Model)
-"""The RDM and MAGE learn from the encoder's z0, MAGE from the tokenizer's codes."""
-Trainable = Model | Literal["detector"]
-TRAINABLE: tuple[Trainable, ...] = (*MODELS, "detector")
+"""Those of the path, in the order of their training: the RDM and MAGE learn from the encoder's z0, MAGE from the tokenizer's codes."""
+Loadable = Model | Literal["pixels"]
+LOADABLE: tuple[Loadable, ...] = (*MODELS, "pixels")
+"""All that a run may use: also what only some sources of outliers draw from."""
+Trainable = Loadable | Literal["detector"]
+TRAINABLE: tuple[Trainable, ...] = (*LOADABLE, "detector")
 """What a preset has a recipe for: its models, and the classifier that its detectors may start from."""
 
 
@@ -45,11 +49,11 @@ class Models:
     """
 
     cfg: Config
-    used: tuple[Model, ...] = MODELS
+    used: tuple[Loadable, ...] = MODELS
 
-    def only(self, *names: Model) -> "Models":
+    def only(self, *names: Loadable) -> "Models":
         """The same, for a stage that uses these alone."""
-        return replace(self, used=tuple(name for name in MODELS if name in names))
+        return replace(self, used=tuple(name for name in LOADABLE if name in names))
 
     def at(self, ctx: Context) -> "Models":
         """The same, on the device of a stage."""
@@ -88,6 +92,13 @@ class Models:
         path = weights_path(self.cfg, "mage")
         tokenizer = self.cfg.tokenizer
         return self.compute.inference(load_mage(path, self.cfg.mage, codes=tokenizer.codes, side=tokenizer.side, dim=self.cfg.encoder.dim))
+
+    @cached_property
+    def pixels(self) -> PixelDiffusion:
+        """Class and noise -> image."""
+        path = weights_path(self.cfg, "pixels")
+        assert self.cfg.pixels is not None  # or there were no path
+        return self.compute.inference(load_pixels(path, self.cfg.pixels))
 
     @cached_property
     def clip(self) -> zero_shot.Clip:
@@ -152,18 +163,7 @@ class Models:
 def weights_key(cfg: Config, model: Trainable) -> str:
     """A key of a model's weights: of the file's content, or the name under which open_clip fetches them."""
     found = clip_weights(cfg) if model == "clip" else weights_path(cfg, model)
-    if isinstance(found, str):
-        return found
-    if not found.is_file():
-        return weights.fingerprint(found)  # which says what to do
-    about = found.stat()
-    return _fingerprint(found, about.st_size, about.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _fingerprint(path: Path, size: int, changed: int) -> str:
-    """Of the content; read once as long as size and time of the file stay."""
-    return weights.fingerprint(path)
+    return found if isinstance(found, str) else weights.fingerprint(found)
 
 
 def clip_weights(cfg: Config) -> Path | str:
@@ -174,7 +174,7 @@ def clip_weights(cfg: Config) -> Path | str:
     return weights_path(cfg, "clip")
 
 
-def missing(cfg: Config, names: tuple[Model, ...]) -> list[str]:
-    """What weights are not there, in words: model, path, setting."""
-    found: Mapping[Model, Any] = {name: clip_weights(cfg) if name == "clip" else weights_path(cfg, name) for name in names}
-    return [f"{name}: {path} ({name}.weights)" for name, path in found.items() if isinstance(path, Path) and not path.is_file()]
+def missing(cfg: Config, names: tuple[Loadable, ...]) -> dict[Loadable, str]:
+    """What weights are not there, in words, by model: path, setting."""
+    found: Mapping[Loadable, Any] = {name: clip_weights(cfg) if name == "clip" else weights_path(cfg, name) for name in names}
+    return {name: f"{name}: {path} ({name}.weights)" for name, path in found.items() if isinstance(path, Path) and not path.is_file()}

@@ -9,14 +9,14 @@ from badood.pipeline.artefacts import Images
 from badood.pipeline.cards import trained_on
 from badood.pipeline.fit_check import ModelsFit, refusal
 from badood.pipeline.fit_figures import MEASURED
-from badood.pipeline.models import Model, Models, missing
+from badood.pipeline.models import Loadable, Models, missing
 from badood.pipeline.runs import Run
 from badood.pipeline.stage import Engine
 from badood.pipeline.stages.fit import fit
 from badood.pipeline.wish import Wish
 
 
-def concerns(cfg: Config, used: Sequence[Model]) -> bool:
+def concerns(cfg: Config, used: Sequence[Loadable]) -> bool:
     """Whether it is open if the models fit: a source decodes with them, and the images are none that a shipped preset has with them.
 
     Published models, which have no card, are taken as they are: nobody knows what they do not fit.

@@ -15,7 +15,7 @@ from badood.evaluate.clip import captions, make_clip
 from badood.filter import check
 from badood.outliers import OutlierSource, outlier_source
 from badood.pipeline.cards import check_cards
-from badood.pipeline.models import MODELS, Model, missing
+from badood.pipeline.models import LOADABLE, Loadable, Model, missing
 from badood.pipeline.stage import Context
 from badood.pipeline.stages.rank import candidates
 
@@ -47,8 +47,9 @@ def preflight(cfg: Config, *, images: bool = True) -> None:
         source.check()
     lacking = missing(cfg, needed(cfg))
     if lacking:
+        commands = ", ".join(f"`python -m badood train {name} --preset {cfg.preset}`" for name in lacking)
         raise BadWeights(
-            f"weights are missing: {'; '.join(lacking)}. Train them (`python -m badood train`), name the file in the setting in brackets, or "
+            f"weights are missing: {'; '.join(lacking.values())}. Train them ({commands}), name the file in the setting in brackets, or "
             "bring outliers of your own (--outliers PATH --only-imported), which need none of a generator."
         )
     check_cards(cfg, tuple(dict.fromkeys([*needed(cfg), *describes(cfg)])))
@@ -59,10 +60,10 @@ def outlier_sources(cfg: Config) -> dict[str, OutlierSource]:
     return {entry.name: outlier_source[entry.source].of(cfg, entry) for entry in cfg.outliers}
 
 
-def needed(cfg: Config) -> tuple[Model, ...]:
+def needed(cfg: Config) -> tuple[Loadable, ...]:
     """Models that the run cannot do without: its sources' and CLIP."""
     used = {name for source in outlier_sources(cfg).values() for name in source.needs} | {"clip"}
-    return tuple(name for name in MODELS if name in used)
+    return tuple(name for name in LOADABLE if name in used)
 
 
 def describes(cfg: Config) -> tuple[Model, ...]:

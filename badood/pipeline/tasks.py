@@ -15,6 +15,7 @@ from badood.core.whitened import whiten_by
 from badood.data.record import ImageSet
 from badood.data.splits import load_optional, split_validation
 from badood.decode.mage import MAGE, mage_loss
+from badood.decode.pixels import PixelDiffusion, pixels_loss
 from badood.decode.vqgan import VQGAN, tokenizer_loss
 from badood.detect.train import detector_loss, untrained
 from badood.encode.features import encode, prepare
@@ -107,6 +108,13 @@ def _mage(models: Models, data: ImageSet) -> Task:
     return Task(mage, mage_loss(mage, torch.cat(codes), torch.cat(z0), compute), rows, data.name)
 
 
+def _pixels(models: Models, data: ImageSet) -> Task:
+    cfg = models.cfg.pixels
+    assert cfg is not None  # or its weights had no place
+    model, pixels = PixelDiffusion(cfg, len(data.classes)), data.pixels(cfg.image_size)
+    return Task(model, pixels_loss(model, pixels, torch.from_numpy(data.labels), cfg, models.compute), len(pixels), data.name)
+
+
 def _clip(models: Models, data: ImageSet) -> Task:
     cfg = models.cfg
     model = zero_shot.make_clip(cfg.clip.model)
@@ -159,5 +167,6 @@ TASKS: dict[Trainable, Callable[[Models, ImageSet], Task]] = {
     "tokenizer": _tokenizer,
     "mage": _mage,
     "clip": _clip,
+    "pixels": _pixels,
     "detector": _detector,
 }

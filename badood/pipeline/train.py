@@ -1,4 +1,4 @@
-"""The five models, and the classifier that detectors start from, trained. The preset is the recipe."""
+"""A preset's models, and the classifier that detectors start from, trained. The preset is the recipe."""
 
 import datetime
 import time
@@ -18,12 +18,13 @@ from badood.core.training import fit
 from badood.data.fingerprint import fingerprint
 from badood.data.splits import load
 from badood.decode.mage import load_mage
+from badood.decode.pixels import load_pixels
 from badood.decode.vqgan import load_vqgan
 from badood.encode.features import load_encoder
 from badood.encode.moco import MoCo
 from badood.evaluate import clip as zero_shot
 from badood.pipeline.cards import belongs_to, card_of, card_path
-from badood.pipeline.models import Model, Models, Trainable, clip_weights, weights_key
+from badood.pipeline.models import Loadable, Models, Trainable, clip_weights, weights_key
 from badood.pipeline.tasks import OF_RUNS, TASKS, Task, detector_path
 from badood.synthesise.rdm import load_rdm
 
@@ -48,8 +49,9 @@ def train_model(
     """
     if model == "detector" and start is not None:
         raise BadConfig("a classifier that exists is tuned by a run: badood run --detector FILE.")
+    path = weights_path(cfg, model)
     settings: config.Training = getattr(cfg, model)
-    path, key = weights_path(cfg, model), training_key(cfg, model, start)
+    key = training_key(cfg, model, start)
     checkpoint = home() / "training" / f"{cfg.preset}-{model}-{key}.pt"
     models = Models(cfg)
     first = models.compute.ranks.first
@@ -111,7 +113,7 @@ def training_key(cfg: Config, model: Trainable, start: Config | None = None) -> 
     )
 
 
-def begin(task: Task, start: Config, model: Model) -> None:
+def begin(task: Task, start: Config, model: Loadable) -> None:
     """Put given weights into what is to be trained.
 
     Raises:
@@ -123,7 +125,7 @@ def begin(task: Task, start: Config, model: Model) -> None:
         weights.load_strict(part, given, place)
 
 
-def given_state(start: Config, model: Model) -> tuple[dict[str, Tensor], Path | str]:
+def given_state(start: Config, model: Loadable) -> tuple[dict[str, Tensor], Path | str]:
     """The tensors of a model of other settings, float32, and where they lie."""
     path, sizes = weights_path(start, model), {"codes": start.tokenizer.codes, "side": start.tokenizer.side, "dim": start.encoder.dim}
     match model:
@@ -135,6 +137,9 @@ def given_state(start: Config, model: Model) -> tuple[dict[str, Tensor], Path | 
             found = load_vqgan(path, start.tokenizer)
         case "mage":
             found = load_mage(path, start.mage, **sizes)
+        case "pixels":
+            assert start.pixels is not None  # or there were no path
+            found = load_pixels(path, start.pixels)
         case "clip":
             return zero_shot.load_clip(start.clip.model, clip_weights(start)).network.state_dict(), clip_weights(start)
     return found.state_dict(), path

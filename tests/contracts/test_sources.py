@@ -12,12 +12,15 @@ from PIL import Image
 
 from badood.config import Config, load_config
 from badood.config import Outliers as Entry
+from badood.core import weights
 from badood.core.errors import BadConfig, BadInput
 from badood.core.progress import Silent
 from badood.data import dataset
+from badood.decode.pixels import PixelDiffusion
 from badood.encode.features import encode
 from badood.outliers import Given, Group, OutlierSource, outlier_source
 from badood.pipeline.models import Models
+from tests.outliers.tiny_pipeline import tiny_pipeline
 
 SIZE = 64
 
@@ -31,9 +34,18 @@ def photographs(folder: Path) -> dict[str, Any]:
     return {"path": str(folder)}
 
 
+def pipeline(folder: Path) -> dict[str, Any]:
+    """Parameters that name a tiny random pipeline of Stable Diffusion."""
+    return {"model": str(tiny_pipeline(folder)), "limit": 11, "steps": 2, "neighbours": 2, "tried": 4}
+
+
 MADE: dict[str, Callable[[Path], dict[str, Any]]] = {
     "embedded": lambda _: {"count": 14, "scales": [0.0, 0.05], "batch_size": 4},
     "imported": photographs,
+    "fake_it": lambda _: {"limit": 11, "steps": 3},
+    "sona": lambda _: {"limit": 11, "steps": 3},
+    "gan": lambda _: {"limit": 11, "epochs": 1, "batch_size": 12, "channels": 8, "image_size": 8},
+    "stable_diffusion": pipeline,
 }
 """By source, parameters of a tiny one; a new source needs a line here."""
 
@@ -45,13 +57,28 @@ WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"no": 1}, "no"),
     ],
     "imported": [({"path": "/nowhere"}, "/nowhere"), ({"limit": 0}, "limit"), ({"no": 1}, "no")],
+    "fake_it": [({"steps": 0}, "steps"), ({"limit": 0}, "limit"), ({"no": 1}, "no")],
+    "sona": [({"start": 1001}, "start"), ({"region": 0}, "region"), ({"guidance": -1}, "guidance"), ({"no": 1}, "no")],
+    "gan": [({"image_size": 24}, "24.*power of 2"), ({"channels": 12}, "channels"), ({"epochs": 0}, "epochs"), ({"no": 1}, "no")],
+    "stable_diffusion": [
+        ({"model": "/nowhere"}, "/nowhere"),
+        ({"model": "/"}, "model_index.json"),
+        ({"guidance": 0}, "guidance"),
+        ({"no": 1}, "no"),
+    ],
 }
 """By source, what `of` or `check` refuses, and what they name."""
 
 
 @pytest.fixture(scope="module")
-def cfg() -> Config:
-    return load_config("miniworld", ["decode.steps=2", "decode.draws=1", "synthesise.score_samples=1", "compute.precision=fp32"])
+def cfg(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    quick = ["decode.steps=2", "decode.draws=1", "synthesise.score_samples=1", "compute.precision=fp32"]
+    path = tmp_path_factory.mktemp("weights") / "pixels.safetensors"
+    small = ["pixels.image_size=16", "pixels.channels=8", "pixels.multipliers=[1, 2]", f"pixels.weights={path}"]
+    made = load_config("miniworld", [*quick, *small])
+    assert made.pixels is not None
+    weights.save(path, PixelDiffusion(made.pixels, classes=10).state_dict())
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +86,14 @@ def given(cfg: Config) -> Given:
     """24 ID images with their embeddings and all models."""
     models = Models(cfg)
     images = dataset["miniworld"](None, "train", count=24, size=SIZE)
-    z0 = encode(models.encoder, images.pixels(SIZE), models.compute)
-    return Given(SIZE, models.compute, Silent(), images.labels, images.classes, list(images.ids), z0, models)
+    pixels = images.pixels(SIZE)
+    z0 = encode(models.encoder, pixels, models.compute)
+    return Given(SIZE, models.compute, Silent(), images.labels, images.classes, list(images.ids), z0, models, pixels)
 
 
 @pytest.fixture(autouse=True)
 def groups_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("badood.outliers.embedded.group_rows", lambda size: 3)
+    monkeypatch.setattr("badood.outliers.source.group_rows", lambda size: 3)
     monkeypatch.setattr("badood.outliers.imported.GROUP", 3)
 
 

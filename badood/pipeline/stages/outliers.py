@@ -18,6 +18,9 @@ from badood.pipeline.artefacts.outliers import NO_COLUMN
 from badood.pipeline.models import Models
 from badood.pipeline.stage import Context, stage
 
+CHECKPOINT = "training.pt"
+"""Of a source that trains, in its folder until its outliers are there."""
+
 
 @stage("outliers", version=1, result=Made)
 def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded | None, models: Models, size: int, ctx: Context) -> None:
@@ -39,6 +42,8 @@ def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded |
         ids=train.ids.tolist(),
         z0=None if encoded is None else torch.from_numpy(np.array(encoded.z0)),
         models=models.at(ctx),
+        images=train.pixels,
+        checkpoint=out / CHECKPOINT,
     )
     total, group = source.total(given), ctx.compute.ranks
     if total == 0:
@@ -53,6 +58,7 @@ def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded |
         raise BadInput(f"outlier source {source} announced {total:,} outliers and made {done:,}: its files changed meanwhile; start again.")
     if group.first:
         _finish(out)
+        (out / CHECKPOINT).unlink(missing_ok=True)
         write_json(
             out / "source.json",
             {"source": str(source), "layout": getattr(source, "layout", ""), "skipped": [asdict(e) for e in source.skipped()]},

@@ -44,7 +44,11 @@ class NPOS(Synthesiser):
         return boundary(bank, bank, min(self.neighbours, len(bank)), min(self.edge, len(bank)))[0]
 
     def sample(self, z0: Tensor, labels: Tensor, rdm: RDM, noise: Noise) -> Tensor:
-        """(N, D) outliers of the anchors' classes, of the anchors' lengths."""
+        """See `Synthesiser.sample`. No RDM is asked."""
+        return self.at_the_edge(z0, labels, noise)
+
+    def at_the_edge(self, z0: Tensor, labels: Tensor, noise: Noise) -> Tensor:
+        """(N, D) outliers of the classes of (N, D) anchors, and of their lengths; labels: (N,) int64."""
         chosen = noise.uniform((), "boundary point").tolist()
         out = []
         for row, (anchor, label) in enumerate(zip(z0, labels.tolist(), strict=True)):

@@ -1,0 +1,189 @@
+"""A class-conditional diffusion model in pixels, from the parts of diffusers. Source: Ho et al. 2020; Ho & Salimans 2022."""
+
+import copy
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from badood.config import Pixels
+from badood.core import weights
+from badood.core.compute import Compute
+from badood.core.errors import BadConfig
+from badood.core.training import Loss
+
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler
+
+# diffusers is imported where it is needed: it takes seconds, and few runs draw from this model
+
+STEPS = 1000
+"""T, diffusion steps."""
+
+Predict = Callable[[Tensor, Tensor], Tensor]
+"""(x_t (N, 3, S, S), t (N,) int64) -> velocity of the same shape."""
+
+
+class PixelDiffusion(nn.Module):
+    """A U-Net that says the velocity of noisy images (Salimans & Ho 2022), under a squared-cosine schedule (Nichol & Dhariwal 2021).
+
+    Images are float, -1 to 1, at the model's size. A network says little after as few steps as a CPU takes, so one that sees squares of
+    pixels as one position (`cfg.patch`) learns more in the same time.
+
+    Attributes:
+        network: as it was at the end of the training. early: as it was at the share `cfg.early` of it.
+        classes: number of classes; the class after the last is "no class".
+    """
+
+    def __init__(self, cfg: Pixels, classes: int) -> None:
+        """A fresh model.
+
+        Raises:
+            BadConfig: the image size is no multiple of what patches and levels divide it by, or a width none of the groups.
+        """
+        super().__init__()
+        unit = cfg.patch << (len(cfg.multipliers) - 1)
+        if cfg.image_size % unit:
+            raise BadConfig(
+                f"pixels.image_size is {cfg.image_size}, expected a multiple of {unit}, for pixels.patch and pixels.multipliers."
+            )
+        if cfg.channels % cfg.groups:
+            raise BadConfig(f"pixels.channels is {cfg.channels}, expected a multiple of pixels.groups, {cfg.groups}.")
+        self.image_size, self.patch, self.width, self.classes = cfg.image_size, cfg.patch, cfg.channels, classes
+        self.network = _unet(cfg, classes)
+        self.early = copy.deepcopy(self.network).requires_grad_(False)
+
+    @cached_property
+    def schedule(self) -> "DDIMScheduler":
+        """Noise levels, and DDIM's step from one to the next."""
+        from diffusers import DDIMScheduler
+
+        return DDIMScheduler(
+            num_train_timesteps=STEPS, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", timestep_spacing="trailing"
+        )
+
+    def keep_early(self) -> None:
+        """Take the network as it is now for the early one."""
+        self.early.load_state_dict(self.network.state_dict())
+
+    def velocity(self, x_t: Tensor, t: Tensor, label: Tensor, *, early: bool = False) -> Tensor:
+        """What a network says of noisy images.
+
+        Args:
+            x_t: (N, 3, S, S). t: (N,) int64 diffusion steps. label: (N,) int64 classes; `classes` = none.
+            early: ask the network of the early weights.
+
+        Returns:
+            (N, 3, S, S) float32.
+        """
+        network = self.early if early else self.network
+        said = network(F.pixel_unshuffle(x_t, self.patch), t, class_labels=label, return_dict=False)[0]
+        return F.pixel_shuffle(said.float(), self.patch)
+
+    def levels(self, steps: int, start: int = STEPS) -> list[int]:
+        """Diffusion steps that a sampler visits, the noisiest first: those below `start` of `steps` evenly spread ones, at least the last."""
+        self.schedule.set_timesteps(steps)
+        spread: list[int] = self.schedule.timesteps.tolist()
+        return [t for t in spread if t < start] or spread[-1:]
+
+    def denoised(
+        self, predict: Predict, x_t: Tensor, steps: int, start: int = STEPS, after: Callable[[Tensor, int], Tensor] | None = None
+    ) -> Tensor:
+        """Images at the end of a DDIM run (Song et al. 2021) without randomness.
+
+        Args:
+            predict: velocity at a step, with whatever guidance. x_t: (N, 3, S, S) at the noise of the first level.
+            steps, start: as `levels` takes them.
+            after: changes the images at the end of a step, (x, diffusion step that they are at; -1 = clean).
+
+        Returns:
+            (N, 3, S, S) float32; about -1 to 1.
+        """
+        levels = self.levels(steps, start)
+        for index, t in enumerate(levels):
+            velocity = predict(x_t, torch.full((len(x_t),), t, device=x_t.device))
+            x_t = self.schedule.step(velocity, t, x_t).prev_sample
+            if after is not None:
+                x_t = after(x_t, levels[index + 1] if index + 1 < len(levels) else -1)
+        return x_t
+
+    def as_input(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 images, of any size -> (N, 3, S, S) float32, -1 to 1."""
+        return as_input(images, self.image_size)
+
+    def bytes_per_image(self) -> int:
+        """About what a network takes of memory for an image: sixteen float32 arrays of the finest level."""
+        return 16 * 4 * self.width * (self.image_size // self.patch) ** 2
+
+
+def as_input(images: Tensor, size: int) -> Tensor:
+    """(N, 3, H, W) uint8 -> (N, 3, size, size) float32, -1 to 1."""
+    return resized(images.float() / 127.5 - 1, size)
+
+
+def resized(images: Tensor, size: int) -> Tensor:
+    """(N, C, H, W) floats, -1 to 1 -> (N, C, size, size), bicubic with antialiasing, as `record.square` resizes ID images."""
+    if images.shape[-2:] == (size, size):
+        return images
+    return F.interpolate(images, size=(size, size), mode="bicubic", antialias=True).clamp(-1, 1)
+
+
+def to_uint8(images: Tensor, size: int) -> Tensor:
+    """(N, 3, H, W) floats, -1 to 1 -> (N, 3, size, size) uint8."""
+    return resized(images.clamp(-1, 1), size).add(1).mul(127.5).round().to(torch.uint8)
+
+
+def _unet(cfg: Pixels, classes: int) -> nn.Module:
+    """The U-Net of diffusers, with attention at the coarsest level."""
+    from diffusers import UNet2DModel
+
+    plain = len(cfg.multipliers) - 1
+    made: nn.Module = UNet2DModel(
+        sample_size=cfg.image_size // cfg.patch,
+        in_channels=3 * cfg.patch**2,
+        out_channels=3 * cfg.patch**2,
+        layers_per_block=cfg.blocks,
+        block_out_channels=[cfg.channels * each for each in cfg.multipliers],
+        down_block_types=[*["DownBlock2D"] * plain, "AttnDownBlock2D"],
+        up_block_types=["AttnUpBlock2D", *["UpBlock2D"] * plain],
+        norm_num_groups=cfg.groups,
+        num_class_embeds=classes + 1,
+    )
+    return made
+
+
+def pixels_loss(model: PixelDiffusion, images: Tensor, labels: Tensor, cfg: Pixels, compute: Compute) -> Loss:
+    """What `core.training.fit` minimises: mean squared error of the velocity at a uniform random step.
+
+    Args:
+        images: (N, 3, S, S) uint8. labels: (N,) int64.
+    """
+
+    def loss(rows: Tensor, done: float) -> Tensor:
+        if done <= cfg.early:
+            model.keep_early()
+        x = model.as_input(compute.put(images[rows]))
+        label = compute.put(labels[rows])
+        label = torch.where(torch.rand(len(x), device=x.device) < cfg.drop_condition, model.classes, label)
+        t, noise = torch.randint(STEPS, (len(x),), device=x.device), torch.randn_like(x)
+        goal = model.schedule.get_velocity(x, noise, t)
+        return F.mse_loss(model.velocity(model.schedule.add_noise(x, noise, t), t, label), goal)
+
+    return loss
+
+
+def load_pixels(path: Path, cfg: Pixels) -> PixelDiffusion:
+    """The model of a weights file, which says for how many classes it is.
+
+    Raises:
+        BadWeights: the file is missing or does not fit; every tensor that does not fit is named.
+    """
+    state = weights.read(path)
+    table = state.get("network.class_embedding.weight")
+    model = PixelDiffusion(cfg, 1 if table is None else len(table) - 1)
+    weights.load_strict(model, state, path)
+    return model.eval()
