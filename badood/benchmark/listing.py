@@ -79,7 +79,7 @@ def _lacking(cfg: Config, entry: Outliers) -> str:
         source = outlier_source[entry.source].of(cfg, entry)
         source.check()
         if lacking := missing(cfg, tuple(sorted(source.needs))):
-            raise BadInput(f"weights of {'; '.join(lacking)}")
+            raise BadInput(f"weights of {'; '.join(lacking.values())}")
 
     return _problem(begin)
 

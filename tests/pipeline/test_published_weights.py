@@ -51,11 +51,11 @@ def test_another_size_is_refused_by_the_names_of_its_tensors(reference: Path, mo
 def test_clips_weights_are_a_tag_of_open_clip_and_no_path_in_the_checkout(preset: str) -> None:
     cfg = load_config(preset)
     assert clip_weights(cfg) == cfg.clip.weights == weights_key(cfg, "clip")
-    assert missing(cfg, ("clip",)) == []
+    assert missing(cfg, ("clip",)) == {}
 
 
 def test_what_is_no_tag_is_a_file(tmp_path: Path) -> None:
     file = tmp_path / "clip.safetensors"
     cfg = load_config("imagenet100", [f"clip.weights={file}"])
     assert clip_weights(cfg) == file
-    assert missing(cfg, ("clip",)) == [f"clip: {file} (clip.weights)"]
+    assert missing(cfg, ("clip",)) == {"clip": f"clip: {file} (clip.weights)"}
