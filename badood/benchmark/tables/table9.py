@@ -4,17 +4,16 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
-
 from badood.benchmark.seeded import Seeded
 from badood.benchmark.table import DETECTION, OF_A_SET, Column, Row, Table, table
 from badood.benchmark.variants import alone, every_source
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
-from badood.outliers import Given
 from badood.pipeline.models import Models
 from badood.pipeline.preflight import outlier_sources
+from badood.pipeline.stage import Context
 from badood.pipeline.stages.encode import encode
+from badood.pipeline.stages.outliers import given_to
 
 TIMED = 30
 """Outliers that are made to take the time; the figure is scaled to 100."""
@@ -58,11 +57,10 @@ def seconds_per_100(at: Seeded) -> float:
     cfg, train = at.cfg, at.found.sets.train
     few = cfg.outliers[0].model_copy(update={"count": TIMED})
     (source,) = outlier_sources(alone(cfg, few)).values()
-    models = Models(cfg).only(*source.needs)
-    z0 = torch.from_numpy(at.do(encode, train, Models(cfg).only("encoder")).z0.copy()) if "encoder" in source.needs else None
+    encoded = at.do(encode, train, Models(cfg).only("encoder")) if "encoder" in source.needs else None
+    given = given_to(train, encoded, Models(cfg).only(*source.needs), cfg.data.image_size, Context(cfg.compute, at.run.progress))
     for name in source.needs:
-        getattr(models, {"tokenizer": "vqgan"}.get(name, name))
-    given = Given(cfg.data.image_size, models.compute, at.run.progress, train.labels, train.classes, list(train.ids), z0, models)
+        getattr(given.models, {"tokenizer": "vqgan"}.get(name, name))
     start = time.perf_counter()
     made = sum(len(group.images) for group in source.groups(given, 0))
     return 100 * (time.perf_counter() - start) / made

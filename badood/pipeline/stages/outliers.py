@@ -22,18 +22,15 @@ CHECKPOINT = "training.pt"
 """Of a source that trains, in its folder until its outliers are there."""
 
 
-@stage("outliers", version=1, result=Made)
-def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded | None, models: Models, size: int, ctx: Context) -> None:
-    """`images.npy` (M, 3, S, S) uint8, `rows.parquet`, `source.json`, and `embeddings.npy` (M, D) where the source has them.
+def given_to(train: Images, encoded: Encoded | None, models: Models, size: int, ctx: Context, checkpoint: Path | None = None) -> Given:
+    """All that a run has for a source.
 
     Args:
-        source: where they come from.
-        train: ID training images. encoded: their z0, where the source needs it. models: those that it needs.
-        size: height and width in px.
+        train, encoded, models, size: as for `outliers`. checkpoint: of a source that trains; none = it keeps none.
     """
     import torch
 
-    given = Given(
+    return Given(
         size=size,
         compute=ctx.compute,
         progress=ctx.progress,
@@ -43,8 +40,20 @@ def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded |
         z0=None if encoded is None else torch.from_numpy(np.array(encoded.z0)),
         models=models.at(ctx),
         images=train.pixels,
-        checkpoint=out / CHECKPOINT,
+        checkpoint=checkpoint,
     )
+
+
+@stage("outliers", version=1, result=Made)
+def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded | None, models: Models, size: int, ctx: Context) -> None:
+    """`images.npy` (M, 3, S, S) uint8, `rows.parquet`, `source.json`, and `embeddings.npy` (M, D) where the source has them.
+
+    Args:
+        source: where they come from.
+        train: ID training images. encoded: their z0, where the source needs it. models: those that it needs.
+        size: height and width in px.
+    """
+    given = given_to(train, encoded, models, size, ctx, out / CHECKPOINT)
     total, group = source.total(given), ctx.compute.ranks
     if total == 0:
         raise BadInput(f"outlier source {source} gives no outlier: {_why(source)}")
