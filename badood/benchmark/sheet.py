@@ -4,16 +4,44 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from badood.benchmark.pages import save
+from badood.benchmark.table import Table
+from badood.core.errors import BadInput
 from badood.data.images import png
+from badood.pipeline.artefacts import Outliers
 
 SHOWN = 5
 """Classes that are shown, the first ones, as the paper shows five."""
+
+
+class Sheet(Table):
+    """A figure that shows images of one seed."""
+
+    picture: ClassVar = ".png"
+    most_seeds: ClassVar = 1
+
+    def draw(self, rows: pd.DataFrame, path: Path, title: str) -> None:
+        """The images."""
+        draw_sheet(rows, path, title)
+
+
+def anchor_classes(outliers: Outliers) -> NDArray[np.object_]:
+    """(M,) names of the classes of the outliers' anchors.
+
+    Raises:
+        BadInput: they have no anchors.
+    """
+    classes = outliers.column("anchor_class")
+    if classes is None:
+        raise BadInput("the outliers have no anchors, so that none belongs to a class; take a source that has, such as embedded.")
+    return classes
 
 
 def shown(row: str, image: np.ndarray, line: str, caption: str, **figures: float) -> dict[str, object]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from badood.benchmark.seeded import Seeded
 from badood.benchmark.table import AUROC, Column, OfASet, Row, Table
-from badood.benchmark.variants import alone, every_source
+from badood.benchmark.variants import each_alone, every_source
 from badood.benchmark.wanted import Wanted
 from badood.config import Config, NamedSource, Source
 from badood.core.errors import BadInput
@@ -60,7 +60,7 @@ class SpectrumTable(Table):
         own = self._on_protocol(cfg, self._members(cfg, wanted))
         known = every_source(cfg)
         named = {entry.name: entry for entry in cfg.outliers} | {name: known[name] for name in self.sources if name in known}
-        return {name: alone(own, entry) for name, entry in named.items()}
+        return each_alone(own, named)
 
     def measure(self, at: Seeded, part: str) -> list[Row]:
         """The outliers that the filter keeps."""

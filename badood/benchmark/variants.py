@@ -1,5 +1,6 @@
 """Settings that differ from a preset's: one source of outliers, another network, a part of the ID images."""
 
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -30,6 +31,11 @@ def _embedded(cfg: Config, method: str) -> Outliers:
 def alone(cfg: Config, entry: Outliers) -> Config:
     """One source of outliers in the place of all."""
     return cfg.model_copy(update={"outliers": [entry]})
+
+
+def each_alone(cfg: Config, entries: Mapping[str, Outliers]) -> dict[str, Config]:
+    """By name the settings with that source alone."""
+    return {name: alone(cfg, entry) for name, entry in entries.items()}
 
 
 def from_scratch(cfg: Config, **settings: Any) -> Config:

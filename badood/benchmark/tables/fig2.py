@@ -1,15 +1,12 @@
 """Figures 2 and 9: ID images, and outliers graded by confidence."""
 
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from badood.benchmark.seeded import Seeded
-from badood.benchmark.sheet import SHOWN, draw_sheet, shown
-from badood.benchmark.table import Column, Row, Table, table
-from badood.core.errors import BadInput
+from badood.benchmark.sheet import SHOWN, Sheet, anchor_classes, shown
+from badood.benchmark.table import Column, Row, table
 from badood.core.rows import evenly
 
 GRADES = 8
@@ -17,7 +14,7 @@ GRADES = 8
 
 
 @table("fig2")
-class Fig2(Table):
+class Fig2(Sheet):
     """For some classes an ID image and outliers from the one that looks most like ID to the one that looks least so."""
 
     title: ClassVar = "Outliers graded by confidence"
@@ -26,14 +23,10 @@ class Fig2(Table):
         "A line a class: an ID training image, then outliers of its anchors from high id_confidence to low, which stands above each."
     )
     columns: ClassVar = (Column("id_confidence", "id_confidence", percent=False),)
-    picture: ClassVar = ".png"
-    most_seeds: ClassVar = 1
 
     def measure(self, at: Seeded, part: str) -> list[Row]:
         """A row an image."""
-        train, confidence, classes = at.found.sets.train, at.found.confidence.outliers, at.found.outliers.column("anchor_class")
-        if classes is None:
-            raise BadInput("the outliers have no anchors, so that none belongs to a class; take a source that has, such as embedded.")
+        train, confidence, classes = at.found.sets.train, at.found.confidence.outliers, anchor_classes(at.found.outliers)
         rows: list[Row] = []
         for label, name in enumerate(train.classes[:SHOWN]):
             own = np.flatnonzero(classes == name)
@@ -45,7 +38,3 @@ class Fig2(Table):
                 image = at.found.outliers.pixels.array([place])[0]
                 rows.append(shown(f"{name}, outlier {place}", image, name, f"{value:.3f}", id_confidence=value))
         return rows
-
-    def draw(self, rows: pd.DataFrame, path: Path, title: str) -> None:
-        """The images."""
-        draw_sheet(rows, path, title)

@@ -1,15 +1,12 @@
 """Figures 3, 10 and 11: outliers of the three types."""
 
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from badood.benchmark.seeded import Seeded
-from badood.benchmark.sheet import SHOWN, draw_sheet, shown
-from badood.benchmark.table import Column, Row, Table, table
-from badood.core.errors import BadInput
+from badood.benchmark.sheet import SHOWN, Sheet, anchor_classes, shown
+from badood.benchmark.table import Column, Row, table
 from badood.evaluate.ood_types import TYPES
 from badood.pipeline.artefacts import Typed
 
@@ -18,22 +15,18 @@ EACH = 3
 
 
 @table("fig3")
-class Fig3(Table):
+class Fig3(Sheet):
     """For some classes outliers of every type, with CLIP's name."""
 
     title: ClassVar = "Three types of outliers"
     source: ClassVar = "Paper Fig. 3, 10 and 11"
     told: ClassVar = "A line a class: outliers of type OOD-I, OOD-II and OOD-III, with CLIP's name for it; of each type those with the highest probability of that name."
     columns: ClassVar = (Column("clip_prob", "CLIP's probability", percent=False),)
-    picture: ClassVar = ".png"
-    most_seeds: ClassVar = 1
 
     def measure(self, at: Seeded, part: str) -> list[Row]:
         """A row an image."""
         found = at.found
-        classes = found.outliers.column("anchor_class")
-        if classes is None:
-            raise BadInput("the outliers have no anchors, so that none belongs to a class; take a source that has, such as embedded.")
+        classes = anchor_classes(found.outliers)
         seen = Typed(at.run.folder / at.run.record["results"]["types"]).table().to_pandas().assign(anchor=classes)
         rows: list[Row] = []
         for name in found.sets.train.classes[:SHOWN]:
@@ -44,7 +37,3 @@ class Fig3(Table):
                     caption = f"{kind}\n{each['clip_label']}"
                     rows.append(shown(f"{name}, {kind}, outlier {place}", image, name, caption, clip_prob=float(each["clip_prob"])))
         return rows
-
-    def draw(self, rows: pd.DataFrame, path: Path, title: str) -> None:
-        """The images."""
-        draw_sheet(rows, path, title)

@@ -12,7 +12,7 @@ from PIL import Image
 from badood.benchmark.pages import save
 from badood.benchmark.seeded import Seeded
 from badood.benchmark.table import Column, Row, Table, table
-from badood.benchmark.variants import alone, every_source
+from badood.benchmark.variants import each_alone, every_source
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
 from badood.core.rows import pieces
@@ -44,7 +44,7 @@ class Fig4a(Table):
 
     def parts(self, cfg: Config, wanted: Wanted) -> Mapping[str, Config]:
         """One for each source."""
-        return {name: alone(cfg, entry) for name, entry in every_source(cfg).items()}
+        return each_alone(cfg, every_source(cfg))
 
     def measure(self, at: Seeded, part: str) -> list[Row]:
         """A row; "bytes CLASS" of each anchors' class beside it."""

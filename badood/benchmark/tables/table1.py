@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from badood.benchmark.seeded import Seeded, figures
 from badood.benchmark.table import OF_A_SET, Row, Table, table
-from badood.benchmark.variants import alone, every_source
+from badood.benchmark.variants import each_alone, every_source
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
 from badood.detect.scorers import scorer
@@ -56,7 +56,7 @@ minority calibrated,Bad-OOD,54.90,89.16,68.75,86.04,24.54,94.22,40.21,91.56,1.10
 
     def parts(self, cfg: Config, wanted: Wanted) -> Mapping[str, Config]:
         """The scorers, and one for each source."""
-        return {SCORERS: cfg} | {name: alone(cfg, entry) for name, entry in every_source(cfg).items()}
+        return {SCORERS: cfg} | each_alone(cfg, every_source(cfg))
 
     def measure(self, at: Seeded, part: str) -> list[Row]:
         """Our score and every other on ID images alone; or a source's outliers, chosen in three ways."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from badood.benchmark.seeded import Seeded, figures
 from badood.benchmark.table import Row, Table, table
-from badood.benchmark.variants import alone, from_scratch, synthesisers
+from badood.benchmark.variants import each_alone, from_scratch, synthesisers
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
 from badood.pipeline.judge import scored_by
@@ -38,7 +38,7 @@ minority,Minority Guidance,ResNet-34,36.51,92.20,87.32
 
     def parts(self, cfg: Config, wanted: Wanted) -> Mapping[str, Config]:
         """One for each synthesiser and each network."""
-        own = {name: alone(cfg, entry) for name, entry in synthesisers(cfg).items()}
+        own = each_alone(cfg, synthesisers(cfg))
         return own | {name: from_scratch(cfg, backbone=name, backbone_params={}) for name in ARCHITECTURES}
 
     def measure(self, at: Seeded, part: str) -> list[Row]:

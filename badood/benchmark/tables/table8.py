@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from badood.benchmark.seeded import Seeded
 from badood.benchmark.table import Row, Table, table
-from badood.benchmark.variants import alone, every_source, part_of
+from badood.benchmark.variants import each_alone, every_source, part_of
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
 
@@ -34,7 +34,7 @@ dream_ood all,Dream-OOD,50.62,82.24,50.31,80.41,59.48,76.37,46.77,78.04,54.30,79
         """One for each source."""
         train = part_of(cfg.data.train, thinned=REMOVED, seed=cfg.seed)
         uneven = cfg.model_copy(update={"data": cfg.data.model_copy(update={"train": train})})
-        return {name: alone(uneven, entry) for name, entry in {"ours": cfg.outliers[0], RIVAL: every_source(cfg)[RIVAL]}.items()}
+        return each_alone(uneven, {"ours": cfg.outliers[0], RIVAL: every_source(cfg)[RIVAL]})
 
     def measure(self, at: Seeded, part: str) -> list[Row]:
         """All outliers, and those that the filter keeps."""

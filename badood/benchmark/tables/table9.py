@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from badood.benchmark.seeded import Seeded
 from badood.benchmark.table import DETECTION, OF_A_SET, Column, Row, Table, table
-from badood.benchmark.variants import alone, every_source
+from badood.benchmark.variants import alone, each_alone, every_source
 from badood.benchmark.wanted import Wanted
 from badood.config import Config
 from badood.pipeline.models import Models
@@ -40,7 +40,7 @@ fake_it,Fake it,85.15,77.53,77.05,76.91,56.40,76.31,70.55,80.77,67.75,84.95,71.3
 
     def parts(self, cfg: Config, wanted: Wanted) -> Mapping[str, Config]:
         """One for each source."""
-        return {name: alone(cfg, entry) for name, entry in every_source(cfg).items()}
+        return each_alone(cfg, every_source(cfg))
 
     def measure(self, at: Seeded, part: str) -> list[Row]:
         """The filtered outliers, and the time."""
