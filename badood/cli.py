@@ -522,7 +522,7 @@ def benchmark(
     places = [None if path is None else str(path.expanduser().resolve()) for path in (data, root)]
     wanted = Wanted(chosen, places[0], dataset, tuple(settings or ()), seeds, label, places[1], protocol)
     if show:
-        _print_listed([asdict(entry) | {"state": entry.state} for entry in listed(wanted)], json=json)
+        _print_listed([entry.told for entry in listed(wanted)], json=json)
         return
     if name is None:
         raise BadConfig("benchmark needs the name of a table or figure, or all; --list names them.")

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,11 @@ class Entry:
     def state(self) -> str:
         """For people."""
         return f"needs files: {self.needs}" if self.needs else "works here"
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Its fields and its state, as plain data."""
+        return asdict(self) | {"state": self.state}
 
 
 def listed(wanted: Wanted) -> list[Entry]:

@@ -10,18 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from badood.benchmark.seeded import Seeded
 from badood.benchmark.seeds import experiment_key, measured, missing, plain, records
 from badood.config import Config, Filter
 from badood.core.artefacts import atomic_file, write_json
 from badood.core.places import results
 from badood.core.progress import Progress
 from badood.evaluate.agreement import Agreement, agreement
-from badood.pipeline.engines import Processes
-from badood.pipeline.path import find, retrain_all
+from badood.pipeline.path import retrain_all
 from badood.pipeline.preflight import preflight
-from badood.pipeline.runs import Run, new_id, start_run
-from badood.pipeline.sets import read_images
-from badood.pipeline.stage import Context
+from badood.pipeline.runs import new_id, start_run
 
 LIMITS = 7
 """Limits of the bands, at even quantiles of the outliers' confidence: 21 bands, each of a sixth of the outliers or more."""
@@ -49,8 +47,7 @@ def run_previews(cfg: Config, seeds: int, progress: Progress | None = None, fold
         preflight(cfg)
         base = start_run(cfg, f"experiment-{new_id(cfg)}", progress)
         with base.at_work():
-            do = Processes(base, Context(cfg.compute, base.progress))
-            found = find(do, base, read_images(do, cfg))
+            found = Seeded.of(base, cfg, cfg.detector.seed).found
             confidence = found.confidence.outliers
             limits = [0.0, *np.quantile(confidence, np.linspace(0, 1, LIMITS))[1:-1].tolist(), 1.0]
             bands = {f"{lo:.3f} to {hi:.3f}": Filter(lo=lo, hi=hi) for lo, hi in combinations(limits, 2)}
@@ -58,8 +55,8 @@ def run_previews(cfg: Config, seeds: int, progress: Progress | None = None, fold
                 name: found.previews.head_metrics((confidence >= band.lo) & (confidence <= band.hi)) for name, band in bands.items()
             }
             for seed in wanted:
-                seeded = cfg.model_copy(update={"detector": cfg.detector.model_copy(update={"seed": seed})})
-                made = retrain_all(do, Run(base.folder, seeded, base.progress), found, bands)
+                at = Seeded.of(base, cfg, seed)
+                made = retrain_all(at.do, at.run, found, bands)
                 rows = [
                     {"seed": seed, "lo": bands[name].lo, "hi": bands[name].hi, "kept": row.kept}
                     | {f"preview_{key}": previews[name][key] for key in ("fpr95", "auroc")}

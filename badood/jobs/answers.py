@@ -4,7 +4,6 @@ import json
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -117,7 +116,7 @@ def benchmarks(preset: str, data: str | None = None) -> list[dict[str, str]]:
     Args:
         data: folder or file of the ID data.
     """
-    return [asdict(entry) | {"state": entry.state} for entry in listed(Wanted(preset, data))]
+    return [entry.told for entry in listed(Wanted(preset, data))]
 
 
 def scorers() -> list[list[str]]:
