@@ -31,12 +31,15 @@ ASKED = {
 }
 """By a retrain's figure: the preview's column that foretells it, and both in words."""
 
+_OF_SET = "auroc "
+"""How the columns of single OOD sets begin."""
+
 
 def run_previews(cfg: Config, seeds: int, progress: Progress | None = None, folder: Path | None = None) -> Path:
     """Every band previewed once, and retrained in full with every seed; the first detector, and so the bands, are those of seed 0.
 
     Written after each seed; seeds that the files hold are kept. A row a seed and band: seed, lo, hi, kept, preview_fpr95 and preview_auroc
-    (validation images), fpr95 and auroc (test images), validation_auroc.
+    (validation images), fpr95 and auroc (test images, mean over the OOD sets), "auroc SET" of each OOD set, validation_auroc.
 
     Returns:
         The Markdown file, as `write` does.
@@ -61,6 +64,7 @@ def run_previews(cfg: Config, seeds: int, progress: Progress | None = None, fold
                     {"seed": seed, "lo": bands[name].lo, "hi": bands[name].hi, "kept": row.kept}
                     | {f"preview_{key}": previews[name][key] for key in ("fpr95", "auroc")}
                     | {"fpr95": row.fpr95, "auroc": row.auroc, "validation_auroc": row.validation["auroc"]}
+                    | {f"{_OF_SET}{ood}": each["auroc"] for ood, each in row.per_set.items()}
                     for name, row in made.items()
                 ]
                 table = pd.concat([table, pd.DataFrame(rows)])
@@ -71,7 +75,13 @@ def run_previews(cfg: Config, seeds: int, progress: Progress | None = None, fold
 def agreements(table: pd.DataFrame) -> dict[str, Agreement]:
     """By figure of a full retrain, how well previews rank the bands by it; the retrain's is the mean over its seeds."""
     bands = table.groupby(["lo", "hi"]).mean()
-    return {figure: agreement(bands[preview], bands[figure]) for figure, (preview, _) in ASKED.items()}
+    return {figure: agreement(bands[preview], bands[figure]) for figure, (preview, _) in _asked(table).items()}
+
+
+def _asked(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """`ASKED`, and the AUROC on the test images of every single OOD set."""
+    sets = [str(name) for name in table.columns if str(name).startswith(_OF_SET)]
+    return ASKED | {name: ("preview_auroc", f"AUROC of the preview, AUROC of the retrain on {name.removeprefix(_OF_SET)}") for name in sets}
 
 
 def between_seeds(table: pd.DataFrame) -> list[float]:
@@ -99,7 +109,7 @@ def write(cfg: Config, table: pd.DataFrame, folder: Path | None = None) -> Path:
         "",
         "| ranked by | correlation |",
         "| --- | --- |",
-        *(f"| {words} | {found[name]} |" for name, (_, words) in ASKED.items()),
+        *(f"| {words} | {found[name]} |" for name, (_, words) in _asked(table).items()),
         *([f"| AUROC of one seed's retrains, AUROC of another's | {np.mean(pairs):.2f}, mean of {len(pairs)} pairs |"] if pairs else []),
     ]
     with atomic_file(path) as part:
