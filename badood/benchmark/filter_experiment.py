@@ -34,6 +34,8 @@ REMOVED = 0.2
 """Share of the outliers that the removal rows leave out."""
 FOIL = {"random": ("none", "real", *STRATEGIES[1:]), "20 % less, random": ("20 % less, harm", "20 % less, confidence")}
 """By row, the rows that are held against it."""
+HELP = ("real", "all", "random", "least-harm")
+"""Rows that are held against no outliers at all, too."""
 QUANTILES = [0.05, 0.5, 0.95]
 
 
@@ -101,7 +103,7 @@ def _facts(run: Run, found: Results) -> dict[str, Any]:
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a way to choose outliers: row, seeds, kept, overlap, an `Interval` for each of `FIGURES`, and for fpr95 and auroc the paired difference
     from the row that it is held against, as `less fpr95` and `less auroc`."""
-    values = {str(name): part.set_index("seed") for name, part in rows.groupby("row", sort=False)}
+    values = _by_row(rows)
     foils = {name: foil for foil, names in FOIL.items() for name in names}
     made = []
     for name, part in values.items():
@@ -112,6 +114,19 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         told |= {f"less {key}": None if foil is None else mean_of(part[key] - foil[key]) for key in ("fpr95", "auroc")}
         made.append(told)
     return pd.DataFrame(made)
+
+
+def against_none(rows: pd.DataFrame) -> dict[str, tuple[Interval, Interval]]:
+    """Of the rows of `HELP`, the paired differences in fpr95 and auroc from the detector without outliers."""
+    values = _by_row(rows)
+    there = [name for name in HELP if {"none", name} <= values.keys()]
+    less = {name: values[name][["fpr95", "auroc"]] - values["none"][["fpr95", "auroc"]] for name in there}
+    return {name: (mean_of(each["fpr95"]), mean_of(each["auroc"])) for name, each in less.items()}
+
+
+def _by_row(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """By row its figures, a seed a row."""
+    return {str(name): part.set_index("seed") for name, part in rows.groupby("row", sort=False)}
 
 
 def markdown(rows: pd.DataFrame, facts: pd.DataFrame) -> str:
@@ -126,6 +141,9 @@ def markdown(rows: pd.DataFrame, facts: pd.DataFrame) -> str:
         cells += [percent(row["auroc"].mean), difference(row["less auroc"], AUROC)]
         cells += [percent(row[FPR95_OPENOOD].mean), percent(row["id_accuracy"].mean)]
         lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "| against no outliers | FPR95 ↓ | AUROC ↑ |", "| --- | --- | --- |"]
+    for name, (fpr95, auroc) in against_none(rows).items():
+        lines.append(f"| {name} | {difference(fpr95, FPR95)} | {difference(auroc, AUROC)} |")
     shares = " / ".join(f"{100 * share:g}" for share in QUANTILES)
     spread = ", ".join(
         f"{name} {' / '.join(f'{value:.3f}' for value in np.mean(facts[column].tolist(), axis=0))}"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from badood.benchmark.filter_experiment import STRATEGIES, markdown, run_experiment, summary, write
+from badood.benchmark.filter_experiment import STRATEGIES, against_none, markdown, run_experiment, summary, write
 from badood.benchmark.seeded import FIGURES
 from badood.benchmark.seeds import measured, missing, plain
 from badood.config import load_config
@@ -58,14 +58,23 @@ def test_differences_are_paired_by_seed_and_held_against_as_many() -> None:
     assert table["less auroc"]["all"] is None
     assert table["less auroc"]["random"] is None
     assert table["seeds"].to_dict()["mid"] == 1
+
+
+def test_what_outliers_do_is_held_against_none_at_all() -> None:
+    found = against_none(ROWS)
+    assert list(found) == ["real", "all", "random"], "rows that were not measured are left out"
+    fpr95, auroc = found["all"]
+    assert (fpr95.mean, auroc.mean) == pytest.approx((-0.09, 0.09))
+    assert fpr95.told_apart
+    assert auroc.lo < 0.09 < auroc.hi
+    assert "| real | -20.00 (" in markdown(ROWS, FACTS)
+    assert against_none(ROWS[ROWS["row"] != "none"]) == {}
     assert set(STRATEGIES) >= {"high", "mid", "low", "q-mid", "auto", "least-harm", "random"}
 
 
 def test_the_page_says_what_can_be_told_apart() -> None:
     text = markdown(ROWS, FACTS)
-    rows = {
-        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines() if line.startswith("|")
-    }
+    rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in text.split("\n\n")[0].splitlines()}
     assert rows["none"][6] == "-10.00 (-10.00 to -10.00), worse"
     assert rows["none"][4] == "+10.00 (+10.00 to +10.00), worse", "a higher FPR95 is worse"
     assert rows["real"][6].endswith("better")
