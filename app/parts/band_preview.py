@@ -34,9 +34,12 @@ def _preview(found: Finished, chosen: dict[str, Any], count: int) -> None:
     names += (("aupr", "AUPR", "Area under precision and recall, OOD as positive. Higher is better."),)
     for place, (name, label, meaning) in zip(st.columns(3), names, strict=True):
         place.metric(label, f"{100 * figures[name]:.1f} %" if figures else "…" if count and not problem else "–", help=meaning)
-    worth = preview_worth(found.run.cfg.preset)
-    if worth is not None:
-        st.caption(f"Previews of this preset rank bands as full retrains do with a rank correlation of {worth}.")
+    told = [
+        f"on {images} {each.spearman:.2f} ({each.lo:.2f} to {each.hi:.2f}{'' if each.trusted else ', not better than chance'})"
+        for images, each in preview_worth(found.run.cfg.preset).items()
+    ]
+    if told:
+        st.caption(f"Rank correlation with full retrains by AUROC, measured for this preset over bands: {'; '.join(told)}.")
     if problem:
         st.caption(f":material/error: {problem}")
     if answer is not None and not answer.done():

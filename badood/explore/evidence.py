@@ -4,9 +4,18 @@ from badood.core.artefacts import read_json
 from badood.core.places import checkout
 from badood.evaluate.agreement import Agreement
 
+_IMAGES = {"validation_auroc": "validation images", "auroc": "test images"}
 
-def preview_worth(preset: str) -> Agreement | None:
-    """How well previews rank bands by a full retrain's AUROC on test images, as `experiment --previews` measured it; none where it was not."""
+
+def preview_worth(preset: str) -> dict[str, Agreement]:
+    """How well previews rank bands by a full retrain's AUROC, as `experiment --previews` measured it.
+
+    Returns:
+        By "validation images" and "test images"; empty where it was not measured.
+    """
     top = checkout()
     path = None if top is None else top / "results" / f"previews-{preset}.json"
-    return Agreement(**read_json(path)["agreements"]["auroc"]) if path is not None and path.is_file() else None
+    if path is None or not path.is_file():
+        return {}
+    found = read_json(path)["agreements"]
+    return {images: Agreement(**found[figure]) for figure, images in _IMAGES.items()}
