@@ -159,7 +159,9 @@ def audit(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="encoder, rdm, tokenizer, mage, clip; pixels; detector; or all, for images of your own.")],
+    model: Annotated[
+        str, typer.Argument(help="encoder, rdm, tokenizer, mage, clip; dit, ldm, pixels; detector; or all, for images of your own.")
+    ],
     preset: Preset = "miniworld",
     data: DataFolder = None,
     dataset: DataSet = None,

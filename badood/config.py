@@ -239,11 +239,42 @@ class Pixels(Training):
     weights: str | None = Field(None, description="Weights file; none = pixels.safetensors in the preset's weights folder.")
 
 
+class _OfLatents(Training):
+    """Diffusion model of the tokenizer's latents under z0, in MAGE's place."""
+
+    drop_condition: Share = Field(0.1, description="Share of the training rows whose z0 is replaced, for classifier-free guidance.")
+
+
+class DiT(_OfLatents):
+    """Diffusion transformer: z0 -> the tokenizer's latents. Paper Fig. 4b; Peebles & Xie 2023."""
+
+    patch: Count = Field(1, description="Side of the square of latents that is one token.")
+    width: Count = Field(384, description="Of the blocks.")
+    depth: Count = Field(12, description="Blocks.")
+    heads: Count = Field(6, description="Attention heads a block.")
+    weights: str | None = Field(None, description="Weights file; none = dit.safetensors in the preset's weights folder.")
+
+
+class LDM(_OfLatents):
+    """Latent diffusion model, a U-Net: z0 -> the tokenizer's latents. Paper Fig. 4b; Rombach et al. 2022."""
+
+    channels: Count = Field(128, description="Base width of the U-Net.")
+    multipliers: list[Count] = Field(
+        [1, 2, 2], min_length=1, description="Width of each level; each but the last halves the size, and the last has attention."
+    )
+    blocks: Count = Field(2, description="Residual blocks a level.")
+    groups: Count = Field(32, description="Groups of every GroupNorm; all widths are multiples of it.")
+    weights: str | None = Field(None, description="Weights file; none = ldm.safetensors in the preset's weights folder.")
+
+
 class Decode(Settings):
     """Outlier embeddings -> images. Paper sec. 3.3."""
 
-    steps: Count = Field(20, description="Parallel decoding steps.")
-    guidance: float = Field(3.0, ge=0, description="Classifier-free guidance at the last step; grows linearly. RCG: cfg.")
+    generator: Literal["mage", "dit", "ldm"] = Field("mage", description="What turns z0 into the tokenizer's codes. Paper Fig. 4b.")
+    steps: Count = Field(20, description="Steps of parallel decoding (MAGE), or of DDIM.")
+    guidance: float = Field(
+        3.0, ge=0, description="Classifier-free guidance: of MAGE at the last step, growing linearly (RCG: cfg); of DiT and LDM at all."
+    )
     temperature: float = Field(6.0, ge=0, description="Choice temperature. RCG: 6.0 for B, 11.0 for L.")
     code_temperature: float = Field(1.0, gt=0, description="Divides the logits from which codes are drawn. RCG: 1.")
     spare_masked: bool = Field(
@@ -404,6 +435,8 @@ class Config(Settings):
     tokenizer: Tokenizer
     mage: MAGE
     decode: Decode
+    dit: DiT | None = Field(None, description="Diffusion transformer in MAGE's place; none = the preset has none.")
+    ldm: LDM | None = Field(None, description="Latent diffusion model in MAGE's place; none = the preset has none.")
     pixels: Pixels | None = Field(None, description="Diffusion model in pixels; none = the preset has none, and no source that needs it.")
     clip: CLIP
     detector: Detector
@@ -557,7 +590,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise BadConfig(f"override {override!r}: {name} is not a setting; see `python -m badood run --help`.") from error
 
 
-def weights_path(cfg: Config, model: Literal["encoder", "rdm", "tokenizer", "mage", "clip", "pixels", "detector"]) -> Path:
+def weights_path(cfg: Config, model: Literal["encoder", "rdm", "tokenizer", "mage", "clip", "dit", "ldm", "pixels", "detector"]) -> Path:
     """Where the weights of a model lie.
 
     Raises:

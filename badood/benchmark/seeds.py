@@ -10,7 +10,8 @@ from badood.config import Config
 from badood.core.artefacts import digest, read_json
 from badood.core.errors import BadInput
 from badood.pipeline.artefacts.detectors import AUTO
-from badood.pipeline.models import Models
+from badood.pipeline.models import LOADABLE, MODELS, Models
+from badood.pipeline.preflight import needed
 from badood.pipeline.runs import asked
 
 
@@ -36,10 +37,12 @@ def experiment_key(cfg: Config) -> str:
 
     Changes of code or of the images it does not see: measure anew after one that matters.
     """
-    settings = asked(plain(cfg))
+    settings, used = asked(plain(cfg)), {*MODELS, *needed(cfg)}
     for part in ("train", "test"):
         settings["data"][part].pop("path")
-    return digest(settings, Models(cfg).key)
+    for other in set(LOADABLE) - used:
+        settings.pop(other)
+    return digest(settings, Models(cfg).only(*used).key)
 
 
 def measured(path: Path, cfg: Config) -> dict[str, pd.DataFrame]:

@@ -1,10 +1,8 @@
 """A class-conditional diffusion model in pixels, from the parts of diffusers. Source: Ho et al. 2020; Ho & Salimans 2022."""
 
 import copy
-from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,21 +13,11 @@ from badood.core import weights
 from badood.core.compute import Compute
 from badood.core.errors import BadConfig
 from badood.core.training import Loss
-
-if TYPE_CHECKING:
-    from diffusers import DDIMScheduler
-
-# diffusers is imported where it is needed: it takes seconds, and few runs draw from this model
-
-STEPS = 1000
-"""T, diffusion steps."""
-
-Predict = Callable[[Tensor, Tensor], Tensor]
-"""(x_t (N, 3, S, S), t (N,) int64) -> velocity of the same shape."""
+from badood.decode.diffusion import Diffusion
 
 
-class PixelDiffusion(nn.Module):
-    """A U-Net that says the velocity of noisy images (Salimans & Ho 2022), under a squared-cosine schedule (Nichol & Dhariwal 2021).
+class PixelDiffusion(Diffusion):
+    """A U-Net that says the velocity of noisy images.
 
     Images are float, -1 to 1, at the model's size. A network says little after as few steps as a CPU takes, so one that sees squares of
     pixels as one position (`cfg.patch`) learns more in the same time.
@@ -38,6 +26,8 @@ class PixelDiffusion(nn.Module):
         network: as it was at the end of the training. early: as it was at the share `cfg.early` of it.
         classes: number of classes; the class after the last is "no class".
     """
+
+    bounded: ClassVar = True
 
     def __init__(self, cfg: Pixels, classes: int) -> None:
         """A fresh model.
@@ -57,15 +47,6 @@ class PixelDiffusion(nn.Module):
         self.network = _unet(cfg, classes)
         self.early = copy.deepcopy(self.network).requires_grad_(False)
 
-    @cached_property
-    def schedule(self) -> "DDIMScheduler":
-        """Noise levels, and DDIM's step from one to the next."""
-        from diffusers import DDIMScheduler
-
-        return DDIMScheduler(
-            num_train_timesteps=STEPS, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", timestep_spacing="trailing"
-        )
-
     def keep_early(self) -> None:
         """Take the network as it is now for the early one."""
         self.early.load_state_dict(self.network.state_dict())
@@ -83,33 +64,6 @@ class PixelDiffusion(nn.Module):
         network = self.early if early else self.network
         said = network(F.pixel_unshuffle(x_t, self.patch), t, class_labels=label, return_dict=False)[0]
         return F.pixel_shuffle(said.float(), self.patch)
-
-    def levels(self, steps: int, start: int = STEPS) -> list[int]:
-        """Diffusion steps that a sampler visits, the noisiest first: those below `start` of `steps` evenly spread ones, at least the last."""
-        self.schedule.set_timesteps(steps)
-        spread: list[int] = self.schedule.timesteps.tolist()
-        return [t for t in spread if t < start] or spread[-1:]
-
-    def denoised(
-        self, predict: Predict, x_t: Tensor, steps: int, start: int = STEPS, after: Callable[[Tensor, int], Tensor] | None = None
-    ) -> Tensor:
-        """Images at the end of a DDIM run (Song et al. 2021) without randomness.
-
-        Args:
-            predict: velocity at a step, with whatever guidance. x_t: (N, 3, S, S) at the noise of the first level.
-            steps, start: as `levels` takes them.
-            after: changes the images at the end of a step, (x, diffusion step that they are at; -1 = clean).
-
-        Returns:
-            (N, 3, S, S) float32; about -1 to 1.
-        """
-        levels = self.levels(steps, start)
-        for index, t in enumerate(levels):
-            velocity = predict(x_t, torch.full((len(x_t),), t, device=x_t.device))
-            x_t = self.schedule.step(velocity, t, x_t).prev_sample
-            if after is not None:
-                x_t = after(x_t, levels[index + 1] if index + 1 < len(levels) else -1)
-        return x_t
 
     def as_input(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 images, of any size -> (N, 3, S, S) float32, -1 to 1."""
@@ -169,9 +123,7 @@ def pixels_loss(model: PixelDiffusion, images: Tensor, labels: Tensor, cfg: Pixe
         x = model.as_input(compute.put(images[rows]))
         label = compute.put(labels[rows])
         label = torch.where(torch.rand(len(x), device=x.device) < cfg.drop_condition, model.classes, label)
-        t, noise = torch.randint(STEPS, (len(x),), device=x.device), torch.randn_like(x)
-        goal = model.schedule.get_velocity(x, noise, t)
-        return F.mse_loss(model.velocity(model.schedule.add_noise(x, noise, t), t, label), goal)
+        return model.error(x, lambda x_t, t: model.velocity(x_t, t, label))
 
     return loss
 

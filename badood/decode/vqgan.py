@@ -193,8 +193,12 @@ class VQGAN(nn.Module):
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) uint8, or float in [0, 1] -> code vectors (N, code_dim, h, w) and their indices (N, h * w) int64, row by row."""
         z = self.encoder(as_input(images))
-        indices = self.quantize.nearest(z.movedim(1, 3).flatten(0, 2)).view(len(z), -1)
+        indices = self.indices(z)
         return self.vectors(indices, z.shape[2]), indices
+
+    def indices(self, latents: Tensor) -> Tensor:
+        """(N, code_dim, h, w) vectors before rounding -> (N, h * w) int64, the nearest code of each."""
+        return self.quantize.nearest(latents.movedim(1, 3).flatten(0, 2)).view(len(latents), -1)
 
     def encode_indices(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8, or float in [0, 1] -> (N, h * w) int64."""

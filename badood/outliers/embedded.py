@@ -1,7 +1,7 @@
 """Outliers of a synthesiser and the preset's decoder: z0 -> outlier embeddings -> images. Paper sec. 3.2 and 3.3."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from badood import config
 from badood.core.errors import BadConfig
 from badood.core.noise import Noise
-from badood.outliers.source import Given, Group, OutlierSource, outlier_source, row_groups
+from badood.outliers.source import Given, Group, Need, OutlierSource, outlier_source, row_groups
 from badood.synthesise import Synthesiser, synthesiser
 from badood.synthesise.guidance import minority_score
 
@@ -27,7 +27,6 @@ class Embedded(OutlierSource):
         synthesise: method, count, scales. decode: how embeddings become images.
     """
 
-    needs: ClassVar = frozenset({"encoder", "rdm", "tokenizer", "mage"})
     synthesise: config.Synthesise
     decode: config.Decode
 
@@ -40,6 +39,11 @@ class Embedded(OutlierSource):
         except ValueError as error:
             raise BadConfig(f"outliers {entry.name!r}: {error}") from error
         return cls(synthesise=own, decode=cfg.decode)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """See `OutlierSource`."""
+        return frozenset({"encoder", "rdm", "tokenizer", self.decode.generator})
 
     def check(self) -> None:
         """See `OutlierSource`."""

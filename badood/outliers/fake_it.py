@@ -1,7 +1,5 @@
 """Fake-it: samples of a diffusion model whose training was stopped early."""
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,9 +8,10 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from badood.core.noise import Noise
-from badood.decode.pixels import STEPS, to_uint8
+from badood.decode.diffusion import STEPS
+from badood.decode.pixels import to_uint8
 from badood.outliers.generated import Draw, Generated, drawn, pixel_model
-from badood.outliers.source import Given, Group, outlier_source
+from badood.outliers.source import Given, Group, Need, outlier_source
 
 
 @outlier_source("fake_it")
@@ -28,8 +27,12 @@ class FakeIt(Generated):
         steps: sampling steps.
     """
 
-    needs: ClassVar = frozenset({"pixels"})
     steps: PositiveInt = Field(50, le=STEPS)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """See `OutlierSource`."""
+        return frozenset({"pixels"})
 
     def generator(self, given: Given) -> Draw:
         """See `Generated.generator`."""

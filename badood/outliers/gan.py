@@ -1,7 +1,6 @@
 """Images of a GAN that a classifier is unsure about."""
 
 from itertools import pairwise
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -45,7 +44,6 @@ class GAN(Generated):
         epochs, batch_size, lr: of the training.
     """
 
-    needs: ClassVar = frozenset()
     confidence: NonNegativeFloat = 1.0
     image_size: PositiveInt = Field(32, ge=2 * SMALLEST, le=256)
     channels: PositiveInt = Field(32, multiple_of=8)

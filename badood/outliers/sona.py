@@ -1,7 +1,5 @@
 """SONA: ID images with their own nuisances and the semantics of another class."""
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,10 +10,11 @@ from torch.nn import functional as F
 
 from badood.core.errors import BadInput
 from badood.core.noise import Noise
-from badood.decode.pixels import STEPS, PixelDiffusion, to_uint8
+from badood.decode.diffusion import STEPS
+from badood.decode.pixels import PixelDiffusion, to_uint8
 from badood.outliers.embedded import anchors
 from badood.outliers.generated import Draw, Generated, drawn, pixel_model
-from badood.outliers.source import Given, Group, outlier_source
+from badood.outliers.source import Given, Group, Need, outlier_source
 
 
 @outlier_source("sona")
@@ -35,11 +34,15 @@ class SONA(Generated):
         steps: sampling steps of a run over all 1,000; those below `start` are taken.
     """
 
-    needs: ClassVar = frozenset({"pixels"})
     guidance: NonNegativeFloat = 3.0
     start: PositiveInt = Field(700, le=STEPS)
     region: float = Field(0.5, gt=0, le=1)
     steps: PositiveInt = Field(50, le=STEPS)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """See `OutlierSource`."""
+        return frozenset({"pixels"})
 
     def generator(self, given: Given) -> Draw:
         """See `Generated.generator`.

@@ -24,6 +24,9 @@ from badood.synthesise.rdm import RDM
 GROUP = 1024
 """Outliers that a source hands over at a time, at most; what is in memory grows with it, and a killed source repeats no more."""
 
+Need = Literal["encoder", "rdm", "tokenizer", "mage", "dit", "ldm", "pixels"]
+"""A model of the preset that a source may use."""
+
 _GROUP_BYTES = 2**25
 
 
@@ -90,11 +93,9 @@ class OutlierSource(ABC):
 
     Attributes:
         located: its fields that say where something lies, which is not what it is.
-        needs: models of the preset that it uses.
     """
 
     located: ClassVar[frozenset[str]] = frozenset({"path"})
-    needs: ClassVar[frozenset[Literal["encoder", "rdm", "tokenizer", "mage", "pixels"]]] = frozenset()
 
     @classmethod
     def of(cls, cfg: Config, entry: Outliers) -> Self:
@@ -106,6 +107,11 @@ class OutlierSource(ABC):
         limit = {} if entry.count is None else {"limit": entry.count}
         made: Self = outlier_source.make(entry.source, entry.params | limit)
         return made
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Models of the preset that it uses."""
+        return frozenset()
 
     @abstractmethod
     def check(self) -> None:

@@ -22,7 +22,7 @@ from badood.core.noise import Noise
 from badood.decode.pixels import to_uint8
 from badood.outliers.embedded import anchors
 from badood.outliers.generated import Draw, Generated, drawn
-from badood.outliers.source import Given, Group, outlier_source
+from badood.outliers.source import Given, Group, Need, outlier_source
 from badood.synthesise.methods.dream_ood import DreamOOD
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ class StableDiffusion(Generated):
     """
 
     located: ClassVar = frozenset({"model"})
-    needs: ClassVar = frozenset({"encoder"})
     model: str = Field(min_length=1)
     scale: NonNegativeFloat = 0.03
     neighbours: PositiveInt = 20
@@ -60,6 +59,11 @@ class StableDiffusion(Generated):
     tried: PositiveInt = 100
     guidance: float = Field(7.5, ge=1)
     steps: PositiveInt = 50
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """See `OutlierSource`."""
+        return frozenset({"encoder"})
 
     def check(self) -> None:
         """See `OutlierSource.check`."""

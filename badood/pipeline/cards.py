@@ -1,7 +1,7 @@
 """The cards beside weights files: what a model was trained on, and to which other models it belongs.
 
-The RDM and MAGE learn from one encoder's z0, MAGE from one tokenizer's codes. With another one of equal sizes they would be fed what they
-never saw, and nothing but the figures would tell.
+The RDM, MAGE and its rivals learn from one encoder's z0, all but the RDM also from one tokenizer. With another one of equal sizes they
+would be fed what they never saw, and nothing but the figures would tell.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,10 @@ from badood.core.artefacts import read_json
 from badood.core.errors import BadInput, BadWeights
 from badood.pipeline.models import Loadable, Model, Trainable, clip_weights, weights_key
 
-BELONGS: Mapping[Trainable, tuple[Model, ...]] = {"rdm": ("encoder",), "mage": ("encoder", "tokenizer")}
+BELONGS: Mapping[Trainable, tuple[Model, ...]] = {
+    "rdm": ("encoder",),
+    **dict.fromkeys(("mage", "dit", "ldm"), ("encoder", "tokenizer")),
+}
 """By model those that it was trained on; its card names the key of each one's weights."""
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from badood.config import Config
 from badood.core.noise import Noise
 from badood.core.progress import Progress, Silent
 from badood.data.record import ImageSet
@@ -16,10 +17,7 @@ from badood.evaluate.clip import zero_shot
 from badood.evaluate.ood_types import positions, vocabulary
 from badood.outliers.embedded import anchors
 from badood.pipeline.fit_check import NAMED, Figures, lift_of, percent, shows
-from badood.pipeline.models import Model, Models
-
-MEASURED: tuple[Model, ...] = ("encoder", "tokenizer", "mage", "clip")
-"""The RDM is not measured: what it makes is meant to be unlikely."""
+from badood.pipeline.models import Loadable, Models
 
 IMAGES = 1000
 """Images whose z0 and CLIP's name are looked at, evenly over the classes."""
@@ -32,11 +30,16 @@ NEIGHBOURS = 20
 _SEED = 0
 
 
+def measured_models(cfg: Config) -> tuple[Loadable, ...]:
+    """The models that `measure` looks at. The RDM is not among them: what it makes is meant to be unlikely."""
+    return ("encoder", "tokenizer", cfg.decode.generator, "clip")
+
+
 def measure(models: Models, pixels: Tensor, labels: NDArray[np.int64], classes: Sequence[str], progress: Progress | None = None) -> Figures:
     """What models reach on images.
 
     Args:
-        models: of which encoder, tokenizer, MAGE and CLIP are used.
+        models: of which `measured_models` are used.
         pixels: (N, 3, S, S) uint8, at the models' size. labels: (N,) positions in `classes`.
     """
     compute, progress = models.compute, progress or Silent()

@@ -20,6 +20,7 @@ from badood.core.noise import Noise
 from badood.core.progress import Progress
 from badood.core.seeds import derive_seed
 from badood.decode import decode_images
+from badood.decode.latents import LatentDiffusion, decode_latents, load_latents
 from badood.decode.mage import MAGE, load_mage
 from badood.decode.pixels import PixelDiffusion, load_pixels
 from badood.decode.vqgan import VQGAN, load_vqgan
@@ -31,9 +32,9 @@ from badood.synthesise.rdm import RDM, load_rdm
 Model = Literal["encoder", "rdm", "tokenizer", "mage", "clip"]
 MODELS: tuple[Model, ...] = get_args(Model)
 """Those of the path, in the order of their training: the RDM and MAGE learn from the encoder's z0, MAGE from the tokenizer's codes."""
-Loadable = Model | Literal["pixels"]
-LOADABLE: tuple[Loadable, ...] = (*MODELS, "pixels")
-"""All that a run may use: also what only some sources of outliers draw from."""
+Loadable = Model | Literal["dit", "ldm", "pixels"]
+LOADABLE: tuple[Loadable, ...] = (*MODELS, "dit", "ldm", "pixels")
+"""All that a run may use: also MAGE's rivals, and what only some sources of outliers draw from."""
 Trainable = Loadable | Literal["detector"]
 TRAINABLE: tuple[Trainable, ...] = (*LOADABLE, "detector")
 """What a preset has a recipe for: its models, and the classifier that its detectors may start from."""
@@ -94,6 +95,20 @@ class Models:
         return self.compute.inference(load_mage(path, self.cfg.mage, codes=tokenizer.codes, side=tokenizer.side, dim=self.cfg.encoder.dim))
 
     @cached_property
+    def dit(self) -> LatentDiffusion:
+        """z0 and noise -> the tokenizer's latents, by a transformer."""
+        return self._latents("dit")
+
+    @cached_property
+    def ldm(self) -> LatentDiffusion:
+        """z0 and noise -> the tokenizer's latents, by a U-Net."""
+        return self._latents("ldm")
+
+    def _latents(self, name: Literal["dit", "ldm"]) -> LatentDiffusion:
+        path, section = weights_path(self.cfg, name), getattr(self.cfg, name)
+        return self.compute.inference(load_latents(path, section, self.cfg.tokenizer, self.cfg.encoder.dim))
+
+    @cached_property
     def pixels(self) -> PixelDiffusion:
         """Class and noise -> image."""
         path = weights_path(self.cfg, "pixels")
@@ -120,7 +135,10 @@ class Models:
 
         def draw(rows: NDArray[np.int64], number: int) -> Tensor:
             own = Noise(derive_seed(noise.seed, "draw", number), noise.rows[rows]) if number else noise.take(rows)
-            return decode_images(self.mage, self.vqgan, z[rows], cfg, noise=own, compute=self.compute, progress=progress)
+            if cfg.generator == "mage":
+                return decode_images(self.mage, self.vqgan, z[rows], cfg, noise=own, compute=self.compute, progress=progress)
+            rival: LatentDiffusion = getattr(self, cfg.generator)
+            return decode_latents(rival, self.vqgan, z[rows], cfg, noise=own, compute=self.compute, progress=progress)
 
         def nearness(images: Tensor, rows: NDArray[np.int64]) -> NDArray[np.float32]:
             return torch.cosine_similarity(encode(self.encoder, images, self.compute), z[rows]).numpy()

@@ -8,7 +8,7 @@ from badood.core.errors import BadInput
 from badood.pipeline.artefacts import Images
 from badood.pipeline.cards import trained_on
 from badood.pipeline.fit_check import ModelsFit, refusal
-from badood.pipeline.fit_figures import MEASURED
+from badood.pipeline.fit_figures import measured_models
 from badood.pipeline.models import Loadable, Models, missing
 from badood.pipeline.runs import Run
 from badood.pipeline.stage import Engine
@@ -33,7 +33,7 @@ def model_sets(cfg: Config) -> dict[str, Config]:
     seen = {cfg.weights}
     for name in preset_names():
         other = load_config(name)
-        if other.weights not in seen and not missing(other, MEASURED) and trained_on(other) is not None:
+        if other.weights not in seen and not missing(other, measured_models(other)) and trained_on(other) is not None:
             seen.add(other.weights)
             found.setdefault(name, other)
     return found
@@ -60,7 +60,7 @@ def check_fit(do: Engine, into: Run, train: Images) -> None:
     """
     fits = []
     for name, cfg in model_sets(into.cfg).items():
-        measured = do(fit, train, Models(cfg).only(*MEASURED), cfg.decode, cfg.data.image_size)
+        measured = do(fit, train, Models(cfg).only(*measured_models(cfg)), cfg.decode, cfg.data.image_size)
         fits.append(ModelsFit(name, used=cfg is into.cfg, figures=measured.figures))
     refused = refusal(fits)
     into.note(fit=[each.to_json() for each in fits], fit_accepted=refused if into.cfg.fit.accept else "")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from badood.core.training import Loss
 from badood.core.whitened import whiten_by
 from badood.data.record import ImageSet
 from badood.data.splits import load_optional, split_validation
+from badood.decode.latents import LatentDiffusion, latents_loss, latents_of
 from badood.decode.mage import MAGE, mage_loss
 from badood.decode.pixels import PixelDiffusion, pixels_loss
 from badood.decode.vqgan import VQGAN, tokenizer_loss
@@ -108,6 +110,15 @@ def _mage(models: Models, data: ImageSet) -> Task:
     return Task(mage, mage_loss(mage, torch.cat(codes), torch.cat(z0), compute), rows, data.name)
 
 
+def _latents(model: Literal["dit", "ldm"], models: Models, data: ImageSet) -> Task:
+    cfg, compute = models.cfg, models.compute
+    section = getattr(cfg, model)
+    images, z0 = data.pixels(cfg.tokenizer.image_size), _z0(models, data)
+    latents = latents_of(models.vqgan, images, compute, models.tokenizer_batch)
+    made = LatentDiffusion.of(section, cfg.tokenizer, cfg.encoder.dim)
+    return Task(made, latents_loss(made, latents, z0, section.drop_condition, compute), len(images), data.name)
+
+
 def _pixels(models: Models, data: ImageSet) -> Task:
     cfg = models.cfg.pixels
     assert cfg is not None  # or its weights had no place
@@ -167,6 +178,8 @@ TASKS: dict[Trainable, Callable[[Models, ImageSet], Task]] = {
     "tokenizer": _tokenizer,
     "mage": _mage,
     "clip": _clip,
+    "dit": partial(_latents, "dit"),
+    "ldm": partial(_latents, "ldm"),
     "pixels": _pixels,
     "detector": _detector,
 }

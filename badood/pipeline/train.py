@@ -17,6 +17,7 @@ from badood.core.progress import Progress, Silent
 from badood.core.training import fit
 from badood.data.fingerprint import fingerprint
 from badood.data.splits import load
+from badood.decode.latents import load_latents
 from badood.decode.mage import load_mage
 from badood.decode.pixels import load_pixels
 from badood.decode.vqgan import load_vqgan
@@ -137,6 +138,8 @@ def given_state(start: Config, model: Loadable) -> tuple[dict[str, Tensor], Path
             found = load_vqgan(path, start.tokenizer)
         case "mage":
             found = load_mage(path, start.mage, **sizes)
+        case "dit" | "ldm":
+            found = load_latents(path, getattr(start, model), start.tokenizer, start.encoder.dim)
         case "pixels":
             assert start.pixels is not None  # or there were no path
             found = load_pixels(path, start.pixels)

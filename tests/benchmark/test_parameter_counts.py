@@ -7,6 +7,7 @@ from torch import nn
 from badood.config import load_config
 from badood.decode.mage import MAGE
 from badood.decode.vqgan import VQGAN
+from badood.detect.backbone import Detector
 from badood.encode.features import Encoder
 from badood.synthesise.rdm import RDM
 
@@ -50,6 +51,13 @@ def test_mage(preset: str, width: int, depth: int) -> None:
     assert count(mage.blocks) == blocks(depth, width)
     assert count(mage.decoder_blocks) == blocks(8, width)
     assert tuple(mage.token_emb.word_embeddings.weight.shape) == (1024 + 1000 + 1, width)
+
+
+@pytest.mark.parametrize(("preset", "millions"), [("imagenet100", 21.3), ("imagenet100-resnetv2", 42.7), ("imagenet100-tnt", 23.4)])
+def test_detectors_of_the_papers_kinds(preset: str, millions: float) -> None:
+    """ResNet-34 and ResNetV2-101 for 100 classes, and a transformer of T2T-ViT-14's size (21.5 million with 1,000 classes)."""
+    with torch.device("meta"):
+        assert count(Detector(load_config(preset).detector, classes=100)) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
 def test_vqgan_1024_codes() -> None:

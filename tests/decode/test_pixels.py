@@ -12,7 +12,8 @@ from badood.core.compute import choose
 from badood.core.errors import BadConfig, BadWeights
 from badood.core.noise import Noise
 from badood.core.training import fit
-from badood.decode.pixels import STEPS, PixelDiffusion, load_pixels, pixels_loss, to_uint8
+from badood.decode.diffusion import STEPS
+from badood.decode.pixels import PixelDiffusion, load_pixels, pixels_loss, to_uint8
 
 COMPUTE = choose("cpu", "fp32")
 TINY = {"image_size": 8, "channels": 8, "multipliers": [1, 2], "blocks": 1, "groups": 8, "lr": 0.006, "batch_size": 32}

@@ -44,8 +44,10 @@ def second_moments(centred: Tensor) -> Tensor:
 
 def origin(seen: Activations) -> Tensor:
     """(D,) point of the feature space where all logits are 0, or as near as they come; computed in float64."""
-    weight, bias = (tensor.double() for tensor in linear(seen))
-    return -(torch.linalg.pinv(weight) @ bias).float()
+    weight, bias = linear(seen)
+    # weights are rounded to float32: a smaller singular value is rounding, and its inverse would put the origin anywhere
+    rounding = max(weight.shape) * torch.finfo(weight.dtype).eps
+    return -(torch.linalg.pinv(weight.double(), rtol=rounding) @ bias.double()).float()
 
 
 def principal_space(
