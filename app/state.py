@@ -1,5 +1,6 @@
 """What a visitor looks at: run, band and selection. In the URL where a link should reproduce it. The only file that touches the session."""
 
+import re
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -164,8 +165,34 @@ def visitor() -> str:
 
 
 def who() -> str:
-    """Whose verdicts these are: the address of a login, else "local"."""
-    return str(st.user.get("email") or "local")
+    """Whose verdicts these are: the address of a login, else the name that was given, else "local"."""
+    return str(st.user.get("email") or st.session_state.get("reviewer") or "local")
+
+
+def logged_in() -> bool:
+    """Whether a login says who the visitor is."""
+    return bool(st.user.get("email"))
+
+
+def browser() -> str:
+    """A name for this visitor's browser tab, which a reload does not change once the tab has said it."""
+    return st.session_state.setdefault("browser", uuid.uuid4().hex)
+
+
+def be_browser(name: str) -> None:
+    """The tab says what it was called before it was loaded again."""
+    if re.fullmatch(r"[0-9a-f]{32}", name):
+        st.session_state["browser"] = name
+
+
+def new_act() -> str:
+    """A name for something that is done by a button of the page, as the browser names what is done in the grid."""
+    return f"{browser()}:{uuid.uuid4().hex}"
+
+
+def only_browser() -> str | None:
+    """Whose verdicts a person may take back: of this browser where nobody says who it is; None = all of the same person."""
+    return browser() if who() == "local" else None
 
 
 def looked_at() -> int | None:

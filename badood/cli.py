@@ -361,14 +361,15 @@ def export(
     from badood.explore.finished import finished
     from badood.explore.queries import Filters
     from badood.explore.report import write_report
+    from badood.store import open_database, verdicts
 
     found, kind = finished(run), kind or kind_of(path)
     vacant(path)
     if kind == "report":
-        written = write_report(found, path, band)
+        written = write_report(found, path, band, verdicts.of_each(open_database(), found.run.id))
     else:
         ids = None if band is None else found.outliers.ids(Filters(id_confidence=band)).tolist()
-        written = EXPORTS[kind](found.outliers, path, ids)
+        written = EXPORTS[kind](found.outliers, path, ids, verdicts.current(open_database(), found.run.id))
     print(as_json({"written": str(written)}) if json else f"wrote {written}")
 
 

@@ -374,6 +374,7 @@ class Filter(Settings):
     sources: list[str] = Field([], description="Only outliers of these sources; empty = of all.")
     max_harm: float | None = Field(None, description="Only outliers of at most this harm, in millionths of AUROC; none = of any.")
     ids: list[int] | None = Field(None, description="Only among these outlier_id: a selection by eye, type or verdict; none = all.")
+    without: list[int] = Field([], description="These outlier_id take no part, as those that somebody rejected.")
 
 
 class Evaluate(Settings):
@@ -382,7 +383,7 @@ class Evaluate(Settings):
     filters: list[str] = Field(["all", "random", "high", "mid", "low", "q-mid", "auto"], description="Rows of the filter table.")
     by_source: bool = Field(False, description="With several sources of outliers, each filter also on the outliers of each source alone.")
     scorers: list[str | Params] = Field(
-        ["msp", "energy", "knn", "mahalanobis", "gradnorm"],
+        ["msp", "odin", "energy", "knn", "mahalanobis", "gradnorm", "vim", "rmd"],
         description="Baseline scorers, beside ours; {name: knn, k: 10} sets a scorer's own parameters.",
     )
     harm_subsets: int = Field(

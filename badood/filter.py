@@ -182,6 +182,8 @@ def _among(outliers: pd.DataFrame, cfg: config.Filter) -> Mask:
         among &= outliers["harm"].to_numpy(dtype=np.float64) <= cfg.max_harm
     if cfg.ids is not None:
         among &= outliers["outlier_id"].isin(cfg.ids).to_numpy()
+    if cfg.without:
+        among &= ~outliers["outlier_id"].isin(cfg.without).to_numpy()
     if not among.any():
         raise EmptySelection(f"the filter chooses among 0 of {len(outliers):,} outliers {_restriction(cfg)}; name others.")
     return among
@@ -190,7 +192,9 @@ def _among(outliers: pd.DataFrame, cfg: config.Filter) -> Mask:
 def _restriction(cfg: config.Filter) -> str:
     parts = [f"of {', '.join(cfg.sources)}"] if cfg.sources else []
     parts += [] if cfg.max_harm is None else [f"of at most {cfg.max_harm:g} harm"]
-    return " ".join([*parts, *(["that were selected"] if cfg.ids is not None else [])])
+    parts += ["that were selected"] if cfg.ids is not None else []
+    parts += [f"without {len(cfg.without):,} that were left out"] if cfg.without else []
+    return " ".join(parts)
 
 
 def _back(kept: Mask, among: Mask) -> Mask:

@@ -111,11 +111,14 @@ class OpenRun:
         """
         return self.found.filters()
 
-    def band(self, lo: float, hi: float, *, quantiles: bool = False, sources: Sequence[str] = ()) -> Selected:
+    def band(
+        self, lo: float, hi: float, *, quantiles: bool = False, sources: Sequence[str] = (), without_rejected: bool = False
+    ) -> Selected:
         """Outliers with lo <= id_confidence <= hi.
 
         Args:
             quantiles: the limits are quantiles of the ID validation images' confidence. sources: only of these; empty = of all.
+            without_rejected: leave out those whose verdict is "reject".
 
         Raises:
             EmptySelection: it keeps nothing; says where the confidences lie.
@@ -123,7 +126,9 @@ class OpenRun:
         >>> len(run.band(0, 1)) == len(run.outliers)
         True
         """
-        return self.filtered(Filter(strategy="quantile" if quantiles else "band", lo=lo, hi=hi, sources=list(sources)))
+        out = self.verdicts.query("verdict == 'reject'")["outlier_id"].tolist() if without_rejected else []
+        strategy = "quantile" if quantiles else "band"
+        return self.filtered(Filter(strategy=strategy, lo=lo, hi=hi, sources=list(sources), without=out))
 
     def select(
         self,

@@ -182,3 +182,15 @@ def test_dos_takes_of_each_cluster_the_outlier_nearest_to_id() -> None:
         select(OUTLIERS, config.Filter(strategy="dos"), KNOWN)
     with pytest.raises(EmptySelection):
         select(OUTLIERS, config.Filter(strategy="dos", lo=0.00011, hi=0.00012), KNOWN, features=features)
+
+
+def test_what_was_left_out_takes_no_part() -> None:
+    table = OUTLIERS.assign(outlier_id=np.arange(1001))
+    without = list(range(300, 400))
+    band = select(table, config.Filter(strategy="band", lo=0.3, hi=0.5, without=without), KNOWN)
+    assert np.flatnonzero(band.kept).tolist() == list(range(400, 501))
+    assert "without 100 that were left out" in band.reason
+    drawn = select(table, config.Filter(strategy="random", count=901, without=without), KNOWN)
+    assert np.flatnonzero(drawn.kept).tolist() == [*range(300), *range(400, 1001)]
+    with pytest.raises(EmptySelection, match="left out"):
+        select(table, config.Filter(strategy="all", without=list(range(1001))), KNOWN)

@@ -7,12 +7,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from badood.explore.export import export_csv, export_folder, export_parquet
 from badood.explore.finished import Finished
 from badood.explore.report import write_report
+from badood.store import open_database
+from badood.store import verdicts as judging
 
 Ids = NDArray[np.int64]
 
@@ -47,26 +50,30 @@ def _button(label: str, make: Callable[[], bytes], name: str, mime: str, key: st
 
 
 def _csv(found: Finished, ids: Callable[[], Ids]) -> bytes:
-    return _made("scores.csv", lambda path: export_csv(found.outliers, path, ids().tolist()))
+    return _made("scores.csv", lambda path: export_csv(found.outliers, path, ids().tolist(), _verdicts(found)))
 
 
 def _parquet(found: Finished, ids: Callable[[], Ids]) -> bytes:
-    return _made("outliers.parquet", lambda path: export_parquet(found.outliers, path, ids().tolist()))
+    return _made("outliers.parquet", lambda path: export_parquet(found.outliers, path, ids().tolist(), _verdicts(found)))
 
 
 def _report(found: Finished, band: tuple[float, float] | None) -> bytes:
-    return _made("report.html", lambda path: write_report(found, path, band))
+    return _made("report.html", lambda path: write_report(found, path, band, judging.of_each(open_database(), found.run.id)))
 
 
 def _folder(found: Finished, ids: Callable[[], Ids]) -> bytes:
     def pack(path: Path) -> None:
-        folder = export_folder(found.outliers, path.with_suffix(""), ids().tolist())
+        folder = export_folder(found.outliers, path.with_suffix(""), ids().tolist(), _verdicts(found))
         # PNGs do not get smaller
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
             for part in sorted(folder.rglob("*")):
                 file.write(part, part.relative_to(folder))
 
     return _made("outliers.zip", pack)
+
+
+def _verdicts(found: Finished) -> pd.DataFrame:
+    return judging.current(open_database(), found.run.id)
 
 
 def _made(name: str, write: Callable[[Path], object]) -> bytes:

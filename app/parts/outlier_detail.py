@@ -128,7 +128,7 @@ def _judge(found: Finished, outlier_id: int) -> None:
     now = standing["verdict"].iloc[-1] if len(standing) else None
 
     def give(verdict: judging.Verdict) -> None:
-        judging.give(open_database(), found.run.id, [outlier_id], verdict, who=state.who())
+        judging.give(open_database(), found.run.id, [outlier_id], verdict, who=state.who(), origin=state.new_act())
 
     for place, verdict in zip(st.columns(3), judging.VERDICTS, strict=True):
         kind = "primary" if verdict == now else "secondary"

@@ -13,7 +13,7 @@ from app.parts.source_filter import source_filter
 from badood.evaluate.ood_types import TYPES
 from badood.explore.finished import Finished, Scale
 from badood.explore.queries import Filters, said
-from badood.store.verdicts import VERDICTS
+from badood.store.verdicts import VERDICTS, Verdict
 
 _SORTS = {
     "id_confidence": "id_confidence",
@@ -41,12 +41,14 @@ class Wish:
 
     Attributes:
         filters: which outliers. sort: by which column. ranks: by outlier_id what to sort by first. descending: largest first.
+        verdicts: those with which an outlier is shown; none = with any and without.
     """
 
     filters: Filters
     sort: str
     ranks: dict[int, int] | None
     descending: bool
+    verdicts: tuple[Verdict, ...] | None
 
 
 def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
@@ -78,7 +80,8 @@ def outlier_filters(found: Finished, verdicts: pd.DataFrame) -> Wish:
     if sorted_by == "verdict":
         sorted_by = _sorts(found)[0]  # among equal verdicts
         ranks = dict(zip(verdicts["outlier_id"].astype(int), verdicts["verdict"].map(VERDICTS.index), strict=True))
-    return Wish(filters, sorted_by, ranks, direction == "falling")
+    staying = tuple(each for each in VERDICTS if each in judged) if judged else None
+    return Wish(filters, sorted_by, ranks, direction == "falling", staying)
 
 
 def _sorts(found: Finished) -> list[str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from app import state
@@ -23,6 +24,8 @@ from badood.explore.finished import Finished
 from badood.explore.queries import Filters, said
 from badood.filter import OVERLAP_LIMIT
 from badood.jobs import queue
+from badood.store import open_database
+from badood.store import verdicts as judging
 
 
 def page() -> None:
@@ -47,9 +50,10 @@ def _chooser(found: Finished) -> None:
     only = _sources(found)
     band_handles(found, band, limits, only)
     most = _most_harm(found)
-    filters = Filters(id_confidence=limits, source=only, harm=None if most is None else (found.harm_scale.lo, most))
+    judged, restricted = _judged(found)
+    filters = Filters(id_confidence=limits, source=only, harm=None if most is None else (found.harm_scale.lo, most), outlier_id=judged)
     count = found.outliers.count(filters)
-    chosen = band.filter(only, most)
+    chosen = band.filter(only, most) | restricted
     _actions(found, filters, chosen, count)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -90,6 +94,33 @@ def _most_harm(found: Finished) -> float | None:
         persist_state="session",
     )
     return None if most == scale.hi else most
+
+
+def _judged(found: Finished) -> tuple[tuple[int, ...] | None, dict[str, list[int]]]:
+    """Which outliers may take part by their verdicts: their outlier_id, None for all; and the same as fields of `config.Filter`."""
+    given = judging.current(open_database(), found.run.id)
+    of = {verdict: given.loc[given["verdict"] == verdict, "outlier_id"].tolist() for verdict in ("keep", "reject")}
+    choices = ["any"] + ["without the rejected"] * bool(of["reject"]) + ["kept only"] * bool(of["keep"])
+    if len(choices) == 1:
+        return None, {}
+    if state.value("judged", "any") not in choices:
+        state.forget("judged")  # left over from another run, or taken back
+    chosen = st.segmented_control(
+        "Verdict",
+        choices,
+        default="any",
+        required=True,
+        key="judged",
+        help=f"Whether the detector is trained on the {len(of['reject']):,} outliers that somebody rejected, or only on the {len(of['keep']):,} that "
+        "somebody kept.",
+        bind="query-params",
+        persist_state="session",
+    )
+    if chosen == "kept only":
+        return tuple(of["keep"]), {"ids": of["keep"]}
+    if chosen == "without the rejected":
+        return tuple(np.setdiff1d(found.outliers.ids(Filters()), of["reject"]).tolist()), {"without": of["reject"]}
+    return None, {}
 
 
 def _mixes(found: Finished, filters: Filters) -> None:

@@ -1,23 +1,26 @@
 """The grid: look through the outliers and judge them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components.gallery import Tile, gallery
+from app.components.gallery import Act, Tile, gallery
+from app.opened import opened
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
 from app.parts.outlier_detail import outlier_detail
 from app.parts.outlier_filters import Wish, outlier_filters
 from app.server import id_url, outlier_url, read_ahead
+from badood.core.errors import BadInput
 from badood.explore.figures.style import TYPE_COLOURS, mark_text, source_colours
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters, origin, said
+from badood.explore.reviewers import agreement
 from badood.store import open_database
 from badood.store import verdicts as judging
 
@@ -52,28 +55,35 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
     page = min(state.page(), last)
     state.turn_to(page)
     with_anchors, tints = _looks(found)
+    blind = bool(state.value("blind"))
     # the neighbours come along, so that they are there before anyone turns to them
     first = max(1, page - 1)
     rows = found.outliers.page(
         wish.filters,
-        sort=wish.sort,
-        descending=wish.descending,
-        ranks=wish.ranks,
+        sort="outlier_id" if blind else wish.sort,
+        descending=wish.descending and not blind,
+        ranks=None if blind else wish.ranks,
         offset=(first - 1) * _PAGE,
         limit=(page + 2 - first) * _PAGE,
     )
     read_ahead(found, rows["outlier_id"].tolist())
     marked = "harm" if wish.sort == "harm" else "id_confidence"
     tiles = _tiles(found, rows, verdicts, tints, anchors=with_anchors, marked=marked)
+    if blind:
+        own = judging.of_each(open_database(), found.run.id).query("who == @me", local_dict={"me": state.who()})
+        given = dict(zip(own["outlier_id"], own["verdict"], strict=True))
+        tiles = [replace(tile, mark="", kind="", colour="transparent", caption="", verdict=given.get(tile.id, "")) for tile in tiles]
     gallery(
         {number: tiles[(number - first) * _PAGE : (number - first + 1) * _PAGE] for number in range(first, min(page + 1, last) + 1)},
+        run=found.run.id,
         page=page,
         last=last,
-        kinds=tints,
+        kinds={} if blind else tints,
+        staying=wish.verdicts,
         undoable=state.who() in set(verdicts["who"]),
         key="gallery",
-        judged=lambda ids, verdict: _from_grid(_judge, found, ids, verdict),
-        undone=lambda: _from_grid(_undo, found),
+        acted=_acted,
+        redraw=lambda: st.rerun("outliers"),  # what was done concerns the numbers above the grid too
         turned=state.turn_to,
         opened=state.look_at,
     )
@@ -126,13 +136,15 @@ def _tiles(
 
 def _numbers(found: Finished, filters: Filters, verdicts: pd.DataFrame, count: int) -> None:
     """How many there are and were judged, and what to do with all of them."""
-    text, selection, judge, export = st.columns([4, 1.6, 1.6, 1.9], vertical_alignment="center")
+    text, selection, reviewers, judge, export = st.columns([4, 1.6, 1.5, 1.5, 1.9], vertical_alignment="center")
     given = verdicts["verdict"].value_counts()
     said = ", ".join(f"{given.get(verdict, 0):,} {verdict}" for verdict in judging.VERDICTS)
     text.markdown(f"**{count:,}** of {len(found.outliers):,} outliers · {len(verdicts):,} judged ({said})")
     chosen = state.selected_ids()
     if chosen is not None:
         selection.button(f"Selection of {len(chosen):,}", icon=":material/close:", on_click=state.select_ids, args=(None,), width="stretch")
+    with reviewers.popover("Reviewers", icon=":material/group:", width="stretch"):
+        _reviewers(found)
     with judge.popover("Judge all", icon=":material/gavel:", disabled=not count, width="stretch"):
         st.caption(f"One verdict for all {count:,} outliers that the filters leave. Undo takes it back at once.")
         for verdict in judging.VERDICTS:
@@ -147,17 +159,81 @@ def _numbers(found: Finished, filters: Filters, verdicts: pd.DataFrame, count: i
         export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="grid")
 
 
-def _from_grid(act: Callable[..., None], *arguments: Any) -> None:
-    """What a tile was told concerns the numbers above the grid too."""
-    act(*arguments)
-    st.rerun("outliers")
+def _reviewers(found: Finished) -> None:
+    """Who judges, whether blindly, and how far people agree."""
+    if not state.logged_in():
+        st.text_input(
+            "Your name",
+            key="reviewer",
+            max_chars=100,
+            help="Stands beside your verdicts, so that those of several people can be told apart.",
+            bind="query-params",
+            persist_state="session",
+        )
+    st.toggle(
+        "Judge blind",
+        key="blind",
+        help="Hides scores, types, classes and other people's verdicts, and shows the outliers by number.",
+        bind="query-params",
+        persist_state="session",
+    )
+    pairs = agreement(judging.of_each(open_database(), found.run.id))
+    if pairs.empty:
+        st.caption("No two people have judged the same outlier yet.")
+        return
+    st.caption("Outliers that two people judged. Kappa (Cohen) is 1 where they always say the same, 0 where as often as by chance.")
+    st.dataframe(
+        pairs,
+        hide_index=True,
+        key="agreement",
+        column_config={
+            "same": st.column_config.NumberColumn("same verdict", format="percent"),
+            "kappa": st.column_config.NumberColumn(format="%.2f"),
+        },
+    )
+
+
+def _acted(acts: Sequence[Act]) -> None:
+    """Write down what was done in the grid, each act once and in order."""
+    for act in acts:
+        try:
+            _write(act)
+        except BadInput as error:  # told, and not told again: the browser would repeat it for ever
+            st.toast(str(error), icon=":material/error:")
+    if len(acts) > 1:
+        st.toast(f"{len(acts):,} verdicts are saved.", icon=":material/check:")
+    elif acts and acts[0].verdict is not None:
+        st.toast(_done(acts[0].verdict, len(acts[0].ids)), icon=":material/check:")
+
+
+def _write(act: Act) -> None:
+    """Write down one act.
+
+    Raises:
+        BadInput: its run or its outliers are not there.
+    """
+    count = len(opened(act.run).outliers)
+    if unknown := [number for number in act.ids if not 0 <= number < count]:
+        raise BadInput(f"run {act.run} has no outlier {unknown[0]}; it has {count:,}.")
+    if act.verdict is not None:
+        judging.give(open_database(), act.run, act.ids, act.verdict, who=state.who(), origin=act.id)
+    else:
+        _take_back(act.run, act.id)
+
+
+def _done(verdict: judging.Verdict, count: int) -> str:
+    return f"{_DONE[verdict]} {count:,} {'outlier' if count == 1 else 'outliers'}. Z takes it back."
 
 
 def _judge(found: Finished, ids: "Sequence[int] | np.ndarray", verdict: judging.Verdict) -> None:
-    judging.give(open_database(), found.run.id, ids, verdict, who=state.who())
-    st.toast(f"{_DONE[verdict]} {len(ids):,} {'outlier' if len(ids) == 1 else 'outliers'}. Z takes it back.", icon=":material/check:")
+    judging.give(open_database(), found.run.id, ids, verdict, who=state.who(), origin=state.new_act())
+    st.toast(_done(verdict, len(ids)), icon=":material/check:")
 
 
 def _undo(found: Finished) -> None:
-    act = judging.undo(open_database(), found.run.id, who=state.who())
+    _take_back(found.run.id, state.new_act())
+
+
+def _take_back(run_id: str, origin: str) -> None:
+    act = judging.undo(open_database(), run_id, who=state.who(), browser=state.only_browser(), origin=origin)
     st.toast("Nothing to take back." if act is None else f"Took back the verdict “{act.verdict}”.", icon=":material/undo:")

@@ -48,26 +48,31 @@ def kind_of(path: Path) -> Kind:
     return SUFFIXES[ending]
 
 
-def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None) -> Path:
+VERDICT = ("verdict", "verdict_note", "verdict_who", "verdict_at")
+"""Columns of an export that say what people think of an outlier; empty where nobody judged it."""
+
+
+def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, verdicts: pd.DataFrame | None = None) -> Path:
     """Scores of the outliers, a row each, all columns but the image.
 
     Args:
         ids: outlier_id of the selection; None = all.
+        verdicts: those that stand, as `store.verdicts.current` gives them: they are exported as columns `VERDICT`; none = without these.
 
     Raises:
         BadInput: the selection is empty or names outliers the run lacks.
     """
     _check(outliers, ids)
     with atomic_file(out) as part:
-        outliers.table(_selected(ids)).to_csv(part, index=False)
+        with_verdicts(outliers.table(_selected(ids)), verdicts).to_csv(part, index=False)
     return out
 
 
-def export_folder(outliers: Outliers, out: Path, ids: Sequence[int] | None = None) -> Path:
+def export_folder(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, verdicts: pd.DataFrame | None = None) -> Path:
     """An image folder: `<anchor_class>/<outlier_id>.png`, of outliers without an anchor `<source>/<outlier_id>.png`, and `metadata.csv` with a column file_name, as `datasets` reads it.
 
     Args:
-        out: folder that does not exist yet. ids: as for `export_csv`.
+        out: folder that does not exist yet. ids, verdicts: as for `export_csv`.
     """
     _check(outliers, ids)
     if out.exists():
@@ -77,6 +82,7 @@ def export_folder(outliers: Outliers, out: Path, ids: Sequence[int] | None = Non
     folders = folder_names(_groups(outliers.table()))
     names = [f"{folders[group]}/{number}.png" for group, number in zip(_groups(table), table["outlier_id"], strict=True)]
     table.insert(0, "file_name", names)
+    table = with_verdicts(table, verdicts)
     with disk_errors(out):
         target = Path(os.path.realpath(out)) if out.is_symlink() else out
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,11 +104,11 @@ def _fill(out: Path, table: pd.DataFrame, outliers: Outliers) -> None:
         part.rename(out)
 
 
-def export_parquet(outliers: Outliers, out: Path, ids: Sequence[int] | None = None) -> Path:
+def export_parquet(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, verdicts: pd.DataFrame | None = None) -> Path:
     """A parquet file with all columns and the image, which `datasets.load_dataset("parquet", ...)` shows as images.
 
     Args:
-        ids: as for `export_csv`.
+        ids, verdicts: as for `export_csv`.
     """
     _check(outliers, ids)
     wanted = None if ids is None else pa.array([int(i) for i in ids], pa.int64())
@@ -110,18 +116,49 @@ def export_parquet(outliers: Outliers, out: Path, ids: Sequence[int] | None = No
         numbers = outliers.plain["outlier_id"].to_numpy()
         rows = np.flatnonzero(np.isin(numbers, numbers if ids is None else list(ids)))
         with atomic_file(out) as part:
-            write_outliers(part, outliers.plain.take(pa.array(rows)), outliers.pixels.take(rows))
+            write_outliers(part, _judged(outliers.plain.take(pa.array(rows)), verdicts), outliers.pixels.take(rows))
         return out
     source = parquet.ParquetFile(outliers.path)
-    with atomic_file(out) as part, parquet.ParquetWriter(part, source.schema_arrow) as writer:
+    schema = _judged(source.schema_arrow.empty_table(), verdicts).schema
+    with atomic_file(out) as part, parquet.ParquetWriter(part, schema) as writer:
         for batch in source.iter_batches(_BATCH):
             keep = batch if wanted is None else batch.filter(pyarrow.compute.is_in(batch["outlier_id"], wanted))
             if len(keep):
-                writer.write_batch(keep)
+                writer.write_table(_judged(pa.Table.from_batches([keep]), verdicts))
     return out
 
 
-EXPORTS: dict[str, Callable[[Outliers, Path, Sequence[int] | None], Path]] = {
+def with_verdicts(table: pd.DataFrame, verdicts: pd.DataFrame | None) -> pd.DataFrame:
+    """The table with columns `VERDICT`: texts, the time as ISO 8601.
+
+    Args:
+        table: with outlier_id. verdicts: as for `export_csv`.
+    """
+    if verdicts is None:
+        return table
+    given = verdicts.set_index("outlier_id").reindex(table["outlier_id"])
+    at = [None if pd.isna(moment) else moment.isoformat(timespec="seconds") for moment in given["at"]]
+    told: dict[str, Iterable[object]] = {
+        "verdict": given["verdict"],
+        "verdict_note": given["note"],
+        "verdict_who": given["who"],
+        "verdict_at": at,
+    }
+    texts = {name: pd.Series(list(values), index=table.index, dtype="str").fillna("") for name, values in told.items()}
+    return table.assign(**texts)
+
+
+def _judged(table: pa.Table, verdicts: pd.DataFrame | None) -> pa.Table:
+    """The same for a table of arrow's."""
+    if verdicts is None:
+        return table
+    told = with_verdicts(table.select(["outlier_id"]).to_pandas(), verdicts)
+    for name in VERDICT:
+        table = table.append_column(name, pa.array(told[name].tolist(), pa.string()))
+    return table
+
+
+EXPORTS: dict[str, Callable[[Outliers, Path, Sequence[int] | None, pd.DataFrame | None], Path]] = {
     "folder": export_folder,
     "parquet": export_parquet,
     "csv": export_csv,

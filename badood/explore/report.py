@@ -18,6 +18,7 @@ from badood.explore import figures
 from badood.explore.finished import METRICS, Finished
 from badood.explore.notebook import show_band, show_outliers
 from badood.explore.queries import Filters
+from badood.explore.reviewers import agreement
 from badood.pipeline.artefacts import OURS
 
 
@@ -37,11 +38,12 @@ class Section:
     image: bytes | None = None
 
 
-def write_report(found: Finished, out: Path, band: tuple[float, float] | None = None) -> Path:
+def write_report(found: Finished, out: Path, band: tuple[float, float] | None = None, judged: pd.DataFrame | None = None) -> Path:
     """Write the report of a finished run.
 
     Args:
         out: the HTML file. band: lo and hi of id_confidence to show; None = the run's own band, whatever unit it was given in.
+        judged: what each person says, as `store.verdicts.of_each` gives it; none = no part on verdicts.
     """
     band = band or found.starting_band
     record = found.run.record
@@ -60,7 +62,7 @@ def write_report(found: Finished, out: Path, band: tuple[float, float] | None = 
         title=f"Bad-OOD run {found.run.id}",
         facts=facts,
         notices=_notices(found),
-        sections=[_plain(section) for section in sections(found, band)],
+        sections=[_plain(section) for section in [*sections(found, band), *_verdicts(found, judged)]],
         settings=json.dumps(record["config"], indent=2),
         plotly=get_plotlyjs(),
     )
@@ -68,6 +70,20 @@ def write_report(found: Finished, out: Path, band: tuple[float, float] | None = 
         # a path in the settings may hold bytes that are no text
         part.write_text(page, encoding="utf-8", errors="backslashreplace")
     return out
+
+
+def _verdicts(found: Finished, judged: pd.DataFrame | None) -> list[Section]:
+    """What people said, and how far they agree."""
+    if judged is None or judged.empty:
+        return []
+    counts = judged.groupby(["who", "verdict"]).size().unstack(fill_value=0).reset_index()
+    text = f"{judged['outlier_id'].nunique():,} of {len(found.outliers):,} outliers were judged; a row a person."
+    parts = [Section("Verdicts", text, table=counts)]
+    pairs = agreement(judged)
+    if len(pairs):
+        told = "Of outliers that two people judged. Kappa (Cohen 1960) is 1 where they always say the same, 0 where as often as by chance."
+        parts.append(Section("Agreement", told, table=pairs.assign(same=pairs["same"].round(3), kappa=pairs["kappa"].round(3))))
+    return parts
 
 
 def _notices(found: Finished) -> list[str]:

@@ -84,4 +84,5 @@ def filter_name(chosen: Filter) -> str:
         name = paper.get((chosen.lo, chosen.hi), f"{name} {chosen.lo:g}-{chosen.hi:g}")
     name += f" of {', '.join(chosen.sources)}" if chosen.sources else ""
     name += "" if chosen.max_harm is None else f", harm <= {chosen.max_harm:g}"
-    return name if chosen.ids is None else f"{name}, {len(chosen.ids):,} selected ({digest(sorted(chosen.ids))[:6]})"
+    name += "" if chosen.ids is None else f", {len(chosen.ids):,} selected ({digest(sorted(chosen.ids))[:6]})"
+    return f"{name}, without {len(chosen.without):,} ({digest(sorted(chosen.without))[:6]})" if chosen.without else name

@@ -43,28 +43,34 @@ class RawScore:
 
 
 def fit_raw_score(entry: str | Mapping[str, Any], see: See, train: Images, validation: Images, most: int) -> RawScore:
-    """The raw score of the settings under a detector.
+    """The raw score of the settings under a detector. It learns from ID training images alone, since the validation images calibrate it.
 
     Args:
         entry: as `calibrate.score`. most: ID images that a scorer is fitted on.
     """
     made = named(entry)[1]
-    fit_scorers([made], see, train, validation, most)
+    fit_scorers([made], see, train, None, most)
     if made.log_odds:
         return RawScore(made)
     held_out = np.concatenate([anomaly(made, see(part)) for part in validation.pixels.parts(CHUNK)])
     return RawScore(made, float(held_out.mean()), float(held_out.std()) or 1.0)
 
 
-def fit_scorers(scorers: Iterable[Scorer], see: See, train: Images, validation: Images, most: int) -> None:
-    """Fit each scorer on the ID images that it wants, on at most so many."""
-    scorers = list(scorers)
+def fit_scorers(scorers: Iterable[Scorer], see: See, train: Images, validation: Images | None, most: int) -> None:
+    """Fit each scorer on the ID images that it wants, on at most so many.
+
+    Args:
+        validation: none = scorers that want these learn from training images too: where validation images are to judge or to calibrate them,
+            a scorer that saw them would look better than it is.
+    """
+    learning: dict[str, list[Scorer]] = {"train": [], "validation": [], "nothing": []}
+    for entry in scorers:
+        learning["train" if validation is None and entry.fitted_on == "validation" else entry.fitted_on].append(entry)
     for name, images in {"train": train, "validation": validation}.items():
-        learning = [entry for entry in scorers if entry.fitted_on == name]
-        if learning:
+        if images is not None and learning[name]:
             rows = evenly(len(images), most)
             seen, labels = see(images.pixels.take(rows)), torch.from_numpy(images.labels[rows])
-            for entry in learning:
+            for entry in learning[name]:
                 entry.fit(seen, labels)
 
 

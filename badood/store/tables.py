@@ -29,9 +29,13 @@ class Table(DeclarativeBase):
 
 
 class Act(Table):
-    """One person's one press of a button or key: a verdict on one or many outliers. Undone acts stay, as a record."""
+    """One person's one press of a button or key: a verdict on one or many outliers. Undone acts stay, as a record.
+
+    `origin` and `undone_by` name the message that brought the verdict and the one that took it back, "BROWSER:ID"; null = no browser sent one.
+    """
 
     __tablename__ = "acts"
+    __table_args__ = (Index("acts_origin", "origin", unique=True), Index("acts_undone_by", "undone_by"))
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     run_id: Mapped[str] = mapped_column(String(200), index=True)
@@ -40,6 +44,8 @@ class Act(Table):
     who: Mapped[str] = mapped_column(String(200))
     at: Mapped[datetime.datetime] = mapped_column(Moment, default=now)
     undone_at: Mapped[datetime.datetime | None] = mapped_column(Moment)
+    origin: Mapped[str | None] = mapped_column(String(160))
+    undone_by: Mapped[str | None] = mapped_column(String(160))
 
 
 class Judged(Table):

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from badood.core.errors import BadInput
 from badood.store.database import Database
@@ -14,8 +15,13 @@ Verdict = Literal["keep", "reject", "unsure"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
-def give(database: Database, run_id: str, outlier_ids: Iterable[int], verdict: Verdict, *, who: str, note: str = "") -> int:
+def give(
+    database: Database, run_id: str, outlier_ids: Iterable[int], verdict: Verdict, *, who: str, note: str = "", origin: str | None = None
+) -> int:
     """Write down one act: a verdict on some outliers of a run.
+
+    Args:
+        origin: "BROWSER:ID" of the message that brought it; one that was written already is not written again. None = nobody tells it twice.
 
     Returns:
         The act's id.
@@ -28,25 +34,38 @@ def give(database: Database, run_id: str, outlier_ids: Iterable[int], verdict: V
         raise BadInput(f"verdict {verdict!r}: give one of {', '.join(VERDICTS)}.")
     if not chosen:
         raise BadInput("a verdict needs at least one outlier; select some first.")
-    with database.session() as session:
-        act = Act(run_id=run_id, verdict=verdict, note=note, who=who)
-        session.add(act)
-        session.flush()
-        session.execute(insert(Judged), [{"act_id": act.id, "outlier_id": outlier} for outlier in chosen])
-        return act.id
+    try:
+        with database.session() as session:
+            act = Act(run_id=run_id, verdict=verdict, note=note, who=who, origin=origin)
+            session.add(act)
+            session.flush()
+            session.execute(insert(Judged), [{"act_id": act.id, "outlier_id": outlier} for outlier in chosen])
+            return act.id
+    except IntegrityError:
+        with database.session() as session:
+            told = session.scalar(select(Act.id).where(Act.origin == origin))
+        if told is None:
+            raise
+        return told
 
 
-def undo(database: Database, run_id: str, *, who: str) -> Act | None:
+def undo(database: Database, run_id: str, *, who: str, browser: str | None = None, origin: str | None = None) -> Act | None:
     """Take back this person's newest act on a run that still stands.
+
+    Args:
+        browser: only what came from this one, where `who` does not tell people apart; none = from any.
+        origin: "BROWSER:ID" of the message that asks for it; one that was heard already takes nothing more back.
 
     Returns:
         The act, or None where there is nothing to take back.
     """
     with database.session() as session:
+        if origin is not None and (heard := session.scalars(select(Act).where(Act.undone_by == origin)).first()):
+            return heard
         newest = select(Act).where(Act.run_id == run_id, Act.who == who, Act.undone_at.is_(None)).order_by(Act.id.desc()).limit(1)
-        act = session.scalars(newest).first()
+        act = session.scalars(newest if browser is None else newest.where(Act.origin.startswith(f"{browser}:", autoescape=True))).first()
         if act is not None:
-            session.execute(update(Act).where(Act.id == act.id).values(undone_at=now()))
+            session.execute(update(Act).where(Act.id == act.id).values(undone_at=now(), undone_by=origin))
         return act
 
 
@@ -67,6 +86,21 @@ def current(database: Database, run_id: str) -> pd.DataFrame:
     with database.session() as session:
         rows = session.execute(query).all()
     return pd.DataFrame(rows, columns=["outlier_id", "verdict", "note", "who", "at"]).astype({"outlier_id": "int64"})
+
+
+def of_each(database: Database, run_id: str) -> pd.DataFrame:
+    """What each person says, whatever others said later: who, outlier_id (int64), verdict; a row a person and outlier."""
+    newest = (
+        select(Act.who, Judged.outlier_id, func.max(Act.id).label("act_id"))
+        .join(Judged, Act.id == Judged.act_id)
+        .where(Act.run_id == run_id, Act.undone_at.is_(None))
+        .group_by(Act.who, Judged.outlier_id)
+        .subquery()
+    )
+    query = select(newest.c.who, newest.c.outlier_id, Act.verdict).join(Act, Act.id == newest.c.act_id)
+    with database.session() as session:
+        rows = session.execute(query.order_by(newest.c.who, newest.c.outlier_id)).all()
+    return pd.DataFrame(rows, columns=["who", "outlier_id", "verdict"]).astype({"outlier_id": "int64"})
 
 
 def history(database: Database, run_id: str, outlier_id: int) -> pd.DataFrame:

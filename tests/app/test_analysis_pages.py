@@ -12,13 +12,14 @@ from streamlit.testing.v1 import AppTest
 from app.asking import asked
 from app.mapping import placed
 from app.opened import opened
+from app.state import Band
 from badood.core.errors import BadInput
 from badood.evaluate.ood_types import TYPES
 from badood.evaluate.shift import shift_summary
 from badood.explore.embedding_map import inside
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
-from badood.store import jobs, open_database
+from badood.store import jobs, open_database, verdicts
 
 VIEWS = ("band", "calibration", "ood_types", "heatmaps", "embedding_map", "compare", "learn")
 
@@ -277,3 +278,16 @@ def test_a_band_can_leave_out_harmful_outliers(small_run: Finished) -> None:
     test.slider(key="most harm").set_value(most).run()
     assert metrics(test)["Kept"] == f"{(harm <= most).sum():,}"
     assert metrics(test)["Mean harm"] == f"{harm[harm <= most].mean():+.2g}"
+
+
+def test_a_band_can_leave_out_what_was_rejected_or_take_only_what_was_kept(small_run: Finished) -> None:
+    assert not [each for each in shown("band").button_group if each.key == "judged"]
+    ids = small_run.outliers.ids(Filters()).tolist()
+    verdicts.give(open_database(), "small", ids[:30], "reject", who="local")
+    verdicts.give(open_database(), "small", ids[30:50], "keep", who="local")
+    for judged, fields, kept in (("without the rejected", {"without": ids[:30]}, len(ids) - 30), ("kept only", {"ids": ids[30:50]}, 20)):
+        test = shown("band", band=Band(0.0, 1.0), judged=judged)
+        assert metrics(test)["Kept"] == f"{kept:,}"
+        next(button for button in test.button if button.label == "Retrain on this band").click().run()
+        job = jobs.listed(open_database(), kinds=["retrain"])[0]
+        assert fields.items() <= job.arguments["filter"].items()

@@ -359,6 +359,19 @@ def test_all_that_a_filter_leaves_are_judged_and_undone(small_run: Finished) -> 
     assert verdicts.current(open_database(), "small").empty
 
 
+def test_reviewers_are_told_apart_and_their_agreement_is_shown(small_run: Finished) -> None:
+    one = small_run.classes[0]
+    of_one = small_run.outliers.ids(Filters(anchor_class=(one,)))
+    verdicts.give(open_database(), "small", of_one[:3], "keep", who="ada")
+    test = shown("outliers")  # by AppTest's login
+    assert "No two people" in texts(test)
+    test.multiselect(key="class").set_value([one]).run()
+    test.button(key="all reject").click().run()
+    (pair,) = test.dataframe[0].value.to_dict("records")
+    assert (pair["one"], pair["other"], pair["both"], pair["same"]) == ("ada", "test@example.com", 3, 0)
+    assert verdicts.of_each(open_database(), "small")["who"].value_counts().to_dict() == {"ada": 3, "test@example.com": len(of_one)}
+
+
 def test_a_lasso_and_verdicts_meet(small_run: Finished) -> None:
     verdicts.give(open_database(), "small", [0, 1, 2], "keep", who="local")
     test = AppTest.from_string("import app.views.outliers as view\nview.page()", default_timeout=60)

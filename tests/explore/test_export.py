@@ -16,6 +16,7 @@ from PIL import Image
 from badood.core.errors import BadInput
 from badood.explore.export import export_csv, export_folder, export_parquet, kind_of
 from badood.explore.queries import Filters, Outliers
+from badood.store import open_database, verdicts
 
 
 @pytest.fixture
@@ -42,6 +43,27 @@ def test_csv_holds_the_selection_without_images(outliers: Outliers, tmp_path: Pa
     assert sorted(table["outlier_id"]) == ids
     assert "image" not in table
     assert len(pd.read_csv(export_csv(outliers, tmp_path / "all.csv"))) == 300
+
+
+def test_every_export_carries_the_verdicts(outliers: Outliers, tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    verdicts.give(database, "run", [3, 5], "reject", who="ada", note="fog")
+    verdicts.give(database, "run", [5], "keep", who="bob")
+    given = verdicts.current(database, "run")
+    ids = [3, 4, 5]
+    export_parquet(outliers, tmp_path / "it.parquet", ids, given)
+    tables = [
+        pd.read_csv(export_csv(outliers, tmp_path / "it.csv", ids, given), keep_default_na=False),
+        pd.read_csv(export_folder(outliers, tmp_path / "it", ids, given) / "metadata.csv", keep_default_na=False),
+        pq.read_table(tmp_path / "it.parquet").to_pandas(),
+    ]
+    for table in tables:
+        by_id = table.set_index("outlier_id").loc[ids]
+        assert by_id["verdict"].tolist() == ["reject", "", "keep"]
+        assert by_id["verdict_who"].tolist() == ["ada", "", "bob"]
+        assert by_id["verdict_note"].tolist() == ["fog", "", ""]
+        assert pd.to_datetime(by_id["verdict_at"].iloc[[0, 2]], utc=True).le(pd.Timestamp.now("UTC")).all()
+    assert "verdict" not in pd.read_csv(export_csv(outliers, tmp_path / "plain.csv", ids))
 
 
 def test_folder_is_an_image_folder_for_datasets(outliers: Outliers, tmp_path: Path) -> None:

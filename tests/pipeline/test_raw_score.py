@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.special
+import torch
 
 from badood import config
 from badood.config import load_config
 from badood.core.errors import BadConfig
+from badood.core.rows import evenly
 from badood.detect.scorers import scorer
 from badood.evaluate.metrics import ood_metrics
 from badood.explore.finished import finished
@@ -21,7 +23,7 @@ from badood.pipeline.notices import of_ranked
 from badood.pipeline.opened import recorded
 from badood.pipeline.path import retrain
 from badood.pipeline.preflight import preflight
-from badood.pipeline.raw_score import fit_raw_score
+from badood.pipeline.raw_score import anomaly, fit_raw_score
 from badood.pipeline.runs import Run, open_run
 from badood.pipeline.stage import Context
 from badood.pipeline.stages.calibrate import calibrated, held_out
@@ -128,6 +130,18 @@ def test_every_scorer_can_be_calibrated(on_knn: Run, name: str) -> None:
         fitted, table = calibrated(raw, see, "beta", sets.validation, sets.auxiliary)
         assert table.sort_values("log_odds")["id_confidence"].is_monotonic_decreasing
         assert fitted.id_confidence([-3.0]) > fitted.id_confidence([3.0])
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(scorer) if scorer[name].fitted_on == "validation"])
+def test_validation_images_do_not_judge_a_scorer_that_learnt_from_them(on_knn: Run, name: str) -> None:
+    """So few images lie in the principal space that `residual` finds in them, which would make it perfect on them."""
+    found = recorded(on_knn)
+    sets, see = found.sets, seeing(found.previews.first, Context(on_knn.cfg.compute))
+    learnt = fit_raw_score(name, see, sets.train, sets.validation, 200).scorer
+    few = sets.train.pixels.take(evenly(len(sets.train), 200))
+    expected = scorer.make(name).fit(see(few), torch.from_numpy(sets.train.labels[evenly(len(sets.train), 200)]))
+    held = see(sets.validation.pixels)
+    np.testing.assert_allclose(anomaly(learnt, held), anomaly(expected, held), rtol=1e-4, atol=1e-5)
 
 
 def auroc(reference: pd.DataFrame) -> float:

@@ -2,12 +2,14 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from badood.core.errors import BadInput
-from badood.store import Database, jobs, open_database
+from badood.store import Database, jobs, open_database, verdicts
 from badood.store.tables import Table
 
 
@@ -21,6 +23,22 @@ def test_default_is_a_file_in_the_home(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("BADOOD_DATABASE_URL", raising=False)
     open_database()
     assert (tmp_path / "new" / "badood.sqlite").is_file()
+
+
+def test_verdicts_of_the_first_version_stand(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    config = Config()
+    config.set_main_option("script_location", "badood.store:migrations")
+    with create_engine(url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        act = "INSERT INTO acts (run_id, verdict, note, who, at) VALUES ('run', 'keep', '', 'ada', '2026-01-01 00:00:00')"
+        connection.execute(text(act))
+        connection.execute(text("INSERT INTO judged VALUES (1, 7)"))
+    database = open_database(url)
+    assert verdicts.current(database, "run")["outlier_id"].tolist() == [7]
+    verdicts.give(database, "run", [7], "reject", who="ada", origin="tab:1")
+    assert verdicts.current(database, "run")["verdict"].tolist() == ["reject"]
 
 
 def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -77,3 +77,38 @@ def test_undoing_everything_walks_back_through_every_state(acts: list[tuple[set[
     for before in reversed(states[:-1]):
         verdicts.undo(database, run, who="ada")
         assert standing(database, run) == before
+
+
+def test_what_is_told_twice_is_written_once(database: Database) -> None:
+    first = verdicts.give(database, "run", [1], "keep", who="local", origin="tab:1")
+    again = verdicts.give(database, "run", [1], "keep", who="local", origin="tab:1")
+    assert again == first
+    verdicts.give(database, "run", [1], "reject", who="local", origin="tab:2")
+    assert verdicts.history(database, "run", 1)["verdict"].tolist() == ["keep", "reject"]
+    for _ in range(2):
+        act = verdicts.undo(database, "run", who="local", origin="tab:3")
+        assert act is not None
+        assert act.verdict == "reject"
+    assert standing(database) == {1: "keep"}
+
+
+def test_undo_can_be_kept_to_one_browser(database: Database) -> None:
+    """Nobody logs in, so that all are "local"."""
+    verdicts.give(database, "run", [1], "keep", who="local", origin="mine:1")
+    verdicts.give(database, "run", [2], "reject", who="local", origin="other:1")
+    verdicts.give(database, "run", [3], "reject", who="local", origin="mine%:1")
+    act = verdicts.undo(database, "run", who="local", browser="mine")
+    assert act is not None
+    assert act.verdict == "keep"
+    assert verdicts.undo(database, "run", who="local", browser="mine") is None
+    assert standing(database) == {2: "reject", 3: "reject"}
+
+
+def test_what_each_person_says_stands_beside_what_others_say(database: Database) -> None:
+    verdicts.give(database, "run", [1, 2], "keep", who="ada")
+    verdicts.give(database, "run", [1], "reject", who="bob")
+    verdicts.give(database, "run", [2], "unsure", who="ada")
+    table = verdicts.of_each(database, "run")
+    assert table.to_numpy().tolist() == [["ada", 1, "keep"], ["ada", 2, "unsure"], ["bob", 1, "reject"]]
+    verdicts.undo(database, "run", who="ada")
+    assert verdicts.of_each(database, "run")["verdict"].tolist() == ["keep", "keep", "reject"]

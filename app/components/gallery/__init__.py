@@ -1,5 +1,6 @@
 """The grid of outliers: pick many, judge by button or key, open one. Streamlit has no grid that takes keys."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,8 +9,24 @@ from typing import Any
 import streamlit as st
 
 from app import state
+from badood.store.verdicts import Verdict
 
+_ID = re.compile(r"[0-9a-f]{32}:[0-9a-f]{32}")
 _HTML, _CSS, _JS = ((Path(__file__).parent / f"gallery.{kind}").read_text() for kind in ("html", "css", "js"))
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person did, as the browser keeps it until it hears that it was written down.
+
+    Attributes:
+        id: of this act alone. run: the run that it was done on. ids: outliers. verdict: theirs; none = the newest verdict is taken back.
+    """
+
+    id: str
+    run: str
+    ids: tuple[int, ...]
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True)
@@ -35,24 +52,29 @@ class Tile:
 def gallery(
     pages: Mapping[int, Sequence[Tile]],
     *,
+    run: str,
     page: int,
     last: int,
     kinds: Mapping[str, str],
+    staying: Sequence[Verdict] | None,
     undoable: bool,
     key: str,
-    judged: Callable[[Sequence[int], Any], None],
-    undone: Callable[[], None],
+    acted: Callable[[Sequence[Act]], None],
+    redraw: Callable[[], None],
     turned: Callable[[int], None],
     opened: Callable[[int], None],
 ) -> None:
     """Draw the grid. What a person does is told before the page is drawn anew.
 
+    Streamlit may lose what is told while it draws, so the browser keeps every act, over a reload too, and tells it again until it is named among
+    those that `acted` has heard. One act may thus be told twice.
+
     Args:
         pages: tiles by number of the page, from 1: those of `page` and of its neighbours, so that a turn to these is drawn at once.
-        page: which one to show. last: number of the last page. kinds: colours of the borders by name, for the legend.
+        run: whose outliers these are. page: which one to show. last: number of the last page. kinds: colours of the borders by name, for the legend.
+        staying: verdicts with which an outlier stays in the list; none = whatever its verdict.
         undoable: whether there is a verdict to take back.
-        judged: told of outliers and their verdict. undone: told that the newest verdict is taken back.
-        turned: told the number of the page to go to. opened: told of the outlier to show in full.
+        acted: told what was done, in order, to write it down. redraw: called thereafter. turned: told the number of the page to go to. opened: told of the outlier to show in full.
     """
 
     def telling(name: str, tell: Callable[[Mapping[str, Any]], None]) -> Callable[[], None]:
@@ -65,10 +87,21 @@ def gallery(
 
         return heard
 
+    def act(said: Mapping[str, Any]) -> None:
+        state.be_browser(str(said["browser"]))
+        acts = [Act(str(each["id"]), str(each["run"]), tuple(map(int, each["ids"])), each["verdict"]) for each in said["acts"]]
+        acted([each for each in acts if _ID.fullmatch(each.id)])
+        state.put(f"{key} written", [each.id for each in acts])  # an error above leaves them unwritten, and they are told again
+        redraw()
+
     component = st.components.v2.component("gallery", html=_HTML, css=_CSS, js=_JS)
     component(
         data={
             "near": {str(number): [asdict(tile) for tile in tiles] for number, tiles in pages.items()},
+            "run": run,
+            "browser": state.browser(),
+            "written": state.value(f"{key} written", []),
+            "staying": staying,
             "page": page,
             "last": last,
             "heard": state.value(f"{key} heard", 0),
@@ -76,8 +109,7 @@ def gallery(
             "undoable": undoable,
         },
         key=key,
-        on_judged_change=telling("judged", lambda said: judged(said["ids"], said["verdict"])),
-        on_undone_change=telling("undone", lambda _: undone()),
+        on_acts_change=telling("acts", act),
         on_turned_change=telling("turned", lambda said: turned(int(said["page"]))),
         on_opened_change=telling("opened", lambda said: opened(int(said["id"]))),
     )

@@ -47,6 +47,23 @@ function loadRest(tiles, next) {
   });
 }
 
+// Acts that nobody has written down yet, in order, and the name of this tab: both outlive a reload.
+const SHELF = "badood acts";
+const AGAIN = 1500; // ms after which what was not heard is told again
+const AT_ONCE = 200; // acts a message
+
+function shelf(fresh) {
+  try {
+    return JSON.parse(sessionStorage.getItem(SHELF)) ?? fresh;
+  } catch {
+    return fresh;
+  }
+}
+
+function unique() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   // what must outlive a redraw lies on the element: the component is called anew with all new data
@@ -54,10 +71,42 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const tiles = root.querySelector(".tiles");
   const verdicts = new Map(Object.values(data.near).flat().map((tile) => [tile.id, tile.verdict]));
 
+  const out = (at.out ??= shelf({ browser: data.browser, acts: [] }));
+  const keep = () => {
+    try {
+      sessionStorage.setItem(SHELF, JSON.stringify(out));
+    } catch {} // full or forbidden: the acts live as long as the page does
+  };
+  const before = out.acts.length;
+  out.acts = out.acts.filter((act) => !data.written.includes(act.id));
+  if (out.acts.length < before) at.told = 0; // heard: the next message may go
+  keep();
+  for (const act of out.acts) if (act.verdict) act.ids.forEach((id) => verdicts.set(id, act.verdict));
+  const pump = () => {
+    const now = Date.now();
+    if (!(out.acts.length || (out.browser !== data.browser && !at.named)) || now - (at.told ?? 0) < AGAIN) return;
+    at.told = now;
+    at.named = true;
+    setTriggerValue("acts", { browser: out.browser, acts: out.acts.slice(0, AT_ONCE), at: now });
+  };
+  const act = (verdict, ids) => {
+    out.acts.push({ id: `${out.browser}:${unique()}`, run: data.run, ids, verdict });
+    keep();
+    pump();
+  };
+
+  // what was judged out of the list goes at once, and the next ones move up
+  const listed = () => {
+    const page = data.near[at.page];
+    if (!page || !data.staying) return page;
+    const gone = new Set(out.acts.flatMap((act) => (act.verdict && !data.staying.includes(act.verdict) ? act.ids : [])));
+    return [...page, ...(data.near[at.page + 1] ?? [])].filter((tile) => !gone.has(tile.id)).slice(0, page.length);
+  };
+
   const show = () => {
-    const known = data.near[at.page];
+    const known = listed();
+    at.tiles = known ?? [];
     if (!known) return; // not here yet
-    at.tiles = known;
     const shown = JSON.stringify(known.map((tile) => [tile.id, tile.url, tile.anchor]));
     const next = data.near[at.page + 1] ?? [];
     const ahead = next.map((tile) => tile.url).join();
@@ -66,7 +115,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const focused = tiles.contains(parentElement.activeElement);
       at.shown = shown;
       at.selected.clear();
-      at.cursor = Math.max(0, Math.min(at.cursor, known.length - 1));
+      const place = known.findIndex((tile) => tile.id === at.under); // the cursor stays on its outlier where others left the list
+      at.cursor = Math.max(0, Math.min(place < 0 ? at.cursor : place, known.length - 1));
+      at.under = known[at.cursor]?.id;
       tiles.replaceChildren(...known.map(drawTile));
       if (focused && tiles.children.length) tiles.children[at.cursor].focus();
     }
@@ -86,6 +137,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }));
 
   const number = root.querySelector("input");
+  const undoable = () => data.undoable || out.acts.some((act) => act.verdict);
   const paint = () => {
     [...tiles.children].forEach((tile, place) => {
       const id = Number(tile.dataset.id);
@@ -96,10 +148,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
       badge.dataset.is = verdict;
       badge.textContent = MARKS[verdict] || "";
     });
+    root.querySelector(".saving").textContent = out.acts.length ? `saving ${out.acts.length.toLocaleString("en")}` : "";
     const one = at.selected.size ? "" : "none selected";
     root.querySelector(".count").textContent = one || `${at.selected.size} selected`;
     for (const button of root.querySelectorAll("[data-needs]")) button.disabled = !at.selected.size;
-    root.querySelector("[data-do=undo]").disabled = !data.undoable;
+    root.querySelector("[data-do=undo]").disabled = !undoable();
     root.querySelector("[data-do=back]").disabled = at.page <= 1;
     root.querySelector("[data-do=next]").disabled = at.page >= data.last;
     root.querySelector(".last").textContent = data.last.toLocaleString("en");
@@ -118,20 +171,28 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const ids = one ? [idAt(at.cursor)] : [...at.selected];
     if (ids[0] === undefined) return;
     ids.forEach((id) => verdicts.set(id, verdict));
-    send("judged", { verdict, ids });
+    const leaves = data.staying && !data.staying.includes(verdict);
+    const last = at.cursor >= at.tiles.length - 1;
     at.selected.clear();
-    if (one) go(at.cursor + 1);
+    if (leaves) at.under = idAt(at.cursor + 1);
+    act(verdict, ids);
+    if (leaves) show();
+    else if (one && last) turn(at.page + 1, 0);
+    else if (one) go(at.cursor + 1);
     paint();
   };
-  const turn = (page) => {
+  const turn = (page, cursor = at.cursor) => {
     if (!(page >= 1 && page <= data.last) || page === at.page) return;
     at.page = page;
+    at.cursor = cursor;
+    at.under = undefined;
     at.turned = send("turned", { page });
     show();
   };
   const open = (place) => idAt(place) !== undefined && send("opened", { id: idAt(place) });
   const go = (place) => {
     at.cursor = Math.max(0, Math.min(place, at.tiles.length - 1));
+    at.under = idAt(at.cursor);
     paint();
     tiles.children[at.cursor]?.focus();
   };
@@ -147,7 +208,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const actions = {
     page: () => at.tiles.forEach((tile) => at.selected.add(tile.id)),
     clear: () => at.selected.clear(),
-    undo: () => data.undoable && send("undone", {}),
+    undo: () => undoable() && act(null, []),
     open: () => open(at.cursor),
     back: () => turn(at.page - 1),
     next: () => turn(at.page + 1),
@@ -162,6 +223,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const tile = event.target.closest(".tile");
     if (!tile) return;
     at.cursor = [...tiles.children].indexOf(tile);
+    at.under = idAt(at.cursor);
     event.shiftKey ? range(at.cursor) : toggle(at.cursor);
     tile.focus();
     paint();
@@ -206,7 +268,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   at.deaf?.();
   addEventListener("keydown", heard, true); // before Streamlit's own R, which reruns the page
-  at.deaf = () => removeEventListener("keydown", heard, true);
+  const timer = setInterval(pump, 300);
+  at.deaf = () => {
+    removeEventListener("keydown", heard, true);
+    clearInterval(timer);
+  };
   paint();
+  pump();
   return () => at.deaf();
 }

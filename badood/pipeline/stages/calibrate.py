@@ -15,7 +15,7 @@ from badood.pipeline.stage import Context, stage
 from badood.pipeline.stages.detect import seeing
 
 
-@stage("calibrate", version=2, result=Confidence)
+@stage("calibrate", version=3, result=Confidence)
 def calibrate(
     out: Path,
     cfg: config.Calibrate,

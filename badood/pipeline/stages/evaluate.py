@@ -23,7 +23,7 @@ from badood.pipeline.stages.calibrate import calibrated, held_out
 from badood.pipeline.stages.detect import seeing
 
 
-@stage("evaluate", version=3, result=Evaluated)
+@stage("evaluate", version=4, result=Evaluated)
 def evaluate(
     out: Path,
     scorers: Sequence[str | Mapping[str, Any]],

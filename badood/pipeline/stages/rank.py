@@ -25,7 +25,7 @@ def settled(cfg: Calibrate, ranked: Ranked) -> Calibrate:
     return cfg.model_copy(update={"score": ranked.calibrated(cfg.score)["entry"]})
 
 
-@stage("rank", version=1, result=Ranked)
+@stage("rank", version=2, result=Ranked)
 def rank(
     out: Path,
     scorers: Sequence[str | dict[str, Any]],
@@ -36,10 +36,13 @@ def rank(
     auxiliary: Images,
     ctx: Context,
 ) -> None:
-    """`ranked.json`: an entry a scorer, in the given order: entry as in the settings, name of its column, metrics of ID validation against auxiliary."""
+    """`ranked.json`: an entry a scorer, in the given order: entry as in the settings, name of its column, metrics of ID validation against auxiliary.
+
+    All learn from training images alone: validation images judge them.
+    """
     see = seeing(trained, ctx)
     made = [(entry, *named(entry)) for entry in scorers]
-    fit_scorers([scorer for *_, scorer in made], see, train, validation, fit_images)
+    fit_scorers([scorer for *_, scorer in made], see, train, None, fit_images)
     of_id, of_ood = see(validation.pixels), see(auxiliary.pixels)
     found = []
     for entry, name, scorer in made:
