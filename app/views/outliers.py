@@ -1,15 +1,16 @@
 """The grid: look through the outliers and judge them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components.gallery import Act, Tile, gallery
+from app.components.gallery import Act, Beside, Tile, gallery
 from app.opened import opened
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
@@ -54,7 +55,7 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
     last = ceil(count / _PAGE)
     page = min(state.page(), last)
     state.turn_to(page)
-    with_anchors, tints = _looks(found)
+    with_anchors, alone, tints = _looks(found)
     blind = bool(state.value("blind"))
     # the neighbours come along, so that they are there before anyone turns to them
     first = max(1, page - 1)
@@ -72,13 +73,17 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
     if blind:
         own = judging.of_each(open_database(), found.run.id).query("who == @me", local_dict={"me": state.who()})
         given = dict(zip(own["outlier_id"], own["verdict"], strict=True))
-        tiles = [replace(tile, mark="", kind="", colour="transparent", caption="", verdict=given.get(tile.id, "")) for tile in tiles]
+        hidden = {"mark": "", "kind": "", "colour": "transparent", "caption": "", "beside": ()}
+        tiles = [replace(tile, **hidden, verdict=given.get(tile.id, "")) for tile in tiles]
     gallery(
         {number: tiles[(number - first) * _PAGE : (number - first + 1) * _PAGE] for number in range(first, min(page + 1, last) + 1)},
         run=found.run.id,
         page=page,
         last=last,
         kinds={} if blind else tints,
+        alone=alone,
+        size=_PAGE,
+        count=count,
         staying=wish.verdicts,
         undoable=state.who() in set(verdicts["who"]),
         key="gallery",
@@ -92,9 +97,16 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
         outlier_detail(found, opened)
 
 
-def _looks(found: Finished) -> tuple[bool, Mapping[str, str]]:
-    """Whether anchors are shown, and the colours of the borders: of types or of sources."""
-    left, right = st.columns([1, 3], vertical_alignment="bottom")
+def _looks(found: Finished) -> tuple[bool, bool, Mapping[str, str]]:
+    """Whether anchors are shown, whether outliers are shown one at a time, and the colours of the borders: of types or of sources."""
+    first, left, right = st.columns([1, 1, 2], vertical_alignment="bottom")
+    alone = first.toggle(
+        "One at a time",
+        key="alone",
+        help="Large, beside its anchor and the nearest training image. A verdict by key goes on to the next one.",
+        bind="query-params",
+        persist_state="session",
+    )
     anchors = "anchor_row" in found.outliers.known and left.toggle(
         "Show anchors", key="anchors", bind="query-params", persist_state="session"
     )
@@ -102,7 +114,7 @@ def _looks(found: Finished) -> tuple[bool, Mapping[str, str]]:
     if len(found.sources) > 1:
         by["source"] = source_colours(found.sources)
     if len(by) < 2:
-        return anchors, next(iter(by.values()), {})
+        return anchors, alone, next(iter(by.values()), {})
     shown = right.segmented_control(
         "Colour of the border",
         list(by),
@@ -112,7 +124,7 @@ def _looks(found: Finished) -> tuple[bool, Mapping[str, str]]:
         bind="query-params",
         persist_state="session",
     )
-    return anchors, by[shown]
+    return anchors, alone, by[shown]
 
 
 def _tiles(
@@ -129,9 +141,18 @@ def _tiles(
             kind=", ".join(str(value) for value in (getattr(row, "ood_type", None), row.source) if said(value)),
             colour=tints.get(row.source) or tints.get(getattr(row, "ood_type", ""), "transparent"),
             verdict=given.get(row.outlier_id, ""),
+            beside=tuple(_beside(found, row)),
         )
         for row in rows.itertuples()
     ]
+
+
+def _beside(found: Finished, row: Any) -> Iterator[Beside]:
+    """Its anchor and the training image nearest to it, as far as they are known."""
+    if said(getattr(row, "anchor_row", None)) and row.anchor_row >= 0:
+        yield Beside(id_url(found, int(row.anchor_row)), f"anchor: {row.anchor_class}")
+    if said(getattr(row, "nearest_row", None)):
+        yield Beside(id_url(found, int(row.nearest_row)), f"nearest training image, cosine {row.nearest_cosine:.2f}")
 
 
 def _numbers(found: Finished, filters: Filters, verdicts: pd.DataFrame, count: int) -> None:

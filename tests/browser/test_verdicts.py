@@ -107,3 +107,22 @@ def test_two_reviewers_take_back_their_own_verdicts(address: str, browser: Brows
     one.keyboard.press("z")  # nothing of this browser's is left
     saved(one)
     assert judged("small") == {order[1]: "reject"}
+
+
+def test_outliers_are_reviewed_one_at_a_time(address: str, browser: Browser, small_run: Finished) -> None:
+    page = opened(browser, address, "/outliers?run=small&alone=true")
+    order = small_run.outliers.page(limit=62)["outlier_id"].astype(int).tolist()
+    shown = page.locator(".tile:visible")
+    expect(shown).to_have_count(1)
+    expect(page.locator(".place")).to_contain_text(f"1 of {len(small_run.outliers)}")
+    for text in ("anchor: ", "nearest training image, cosine "):
+        beside = shown.locator(".beside", has_text=text)
+        expect(beside.locator("img")).to_have_js_property("complete", True)
+        assert beside.locator("img").evaluate("image => image.naturalWidth") > 0
+    pressed(page, "krkr" * 15 + "u")
+    saved(page)
+    assert judged("small") == dict(zip(order[:61], [NAMES[key] for key in "krkr" * 15 + "u"], strict=True))
+    expect(page.locator(".place")).to_contain_text(f"62 of {len(small_run.outliers)}")
+    expect(shown).to_have_attribute("data-id", str(order[61]))
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".place")).to_contain_text(f"61 of {len(small_run.outliers)}")

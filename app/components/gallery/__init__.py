@@ -30,10 +30,19 @@ class Act:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """An image to compare an outlier with. url: of the image. text: what it is."""
+
+    url: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Tile:
     """An outlier of the grid.
 
     Attributes:
+        beside: images that stand beside it where it is shown alone.
         id: outlier_id. url: of its image. anchor: address of its anchor's image, shown under it; none = not shown.
         mark: text of the upper right corner, or "". caption: under the image. kind: OOD type and source. colour: of the border.
         verdict: keep, reject, unsure or "".
@@ -47,6 +56,7 @@ class Tile:
     kind: str
     colour: str
     verdict: str
+    beside: tuple[Beside, ...] = ()
 
 
 def gallery(
@@ -56,6 +66,9 @@ def gallery(
     page: int,
     last: int,
     kinds: Mapping[str, str],
+    alone: bool,
+    size: int,
+    count: int,
     staying: Sequence[Verdict] | None,
     undoable: bool,
     key: str,
@@ -72,6 +85,7 @@ def gallery(
     Args:
         pages: tiles by number of the page, from 1: those of `page` and of its neighbours, so that a turn to these is drawn at once.
         run: whose outliers these are. page: which one to show. last: number of the last page. kinds: colours of the borders by name, for the legend.
+        alone: show one outlier at a time, large. size: outliers a page. count: of them in all.
         staying: verdicts with which an outlier stays in the list; none = whatever its verdict.
         undoable: whether there is a verdict to take back.
         acted: told what was done, in order, to write it down. redraw: called thereafter. turned: told the number of the page to go to. opened: told of the outlier to show in full.
@@ -101,6 +115,9 @@ def gallery(
             "run": run,
             "browser": state.browser(),
             "written": state.value(f"{key} written", []),
+            "alone": alone,
+            "size": size,
+            "count": count,
             "staying": staying,
             "page": page,
             "last": last,

@@ -17,7 +17,17 @@ function picture(url, alt) {
   return image;
 }
 
-function drawTile(tile) {
+// beside an outlier that is shown alone: its anchor, the training image nearest to it
+function beside({ url, text }) {
+  const figure = element("span", "beside");
+  const image = element("img");
+  image.alt = text;
+  image.dataset.src = url;
+  figure.append(image, element("span", "caption", text));
+  return figure;
+}
+
+function drawTile(tile, alone) {
   const button = element("button", "tile");
   const label = [`Outlier ${tile.id}: ${tile.caption}`, tile.mark && `id_confidence ${tile.mark}`, tile.kind].filter(Boolean).join(", ");
   button.dataset.id = tile.id;
@@ -28,7 +38,8 @@ function drawTile(tile) {
   const frame = element("span", "frame");
   frame.append(picture(tile.url, label), ...(tile.mark ? [element("span", "mark", tile.mark)] : []), element("span", "verdict"));
   button.append(frame);
-  if (tile.anchor) {
+  if (alone) button.append(...tile.beside.map(beside));
+  else if (tile.anchor) {
     const anchor = element("img", "anchor");
     anchor.alt = "its anchor";
     anchor.dataset.src = tile.anchor;
@@ -107,7 +118,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const known = listed();
     at.tiles = known ?? [];
     if (!known) return; // not here yet
-    const shown = JSON.stringify(known.map((tile) => [tile.id, tile.url, tile.anchor]));
+    const shown = JSON.stringify([data.alone, known.map((tile) => [tile.id, tile.url, tile.anchor])]);
     const next = data.near[at.page + 1] ?? [];
     const ahead = next.map((tile) => tile.url).join();
     const rest = shown !== at.shown || ahead !== at.ahead;
@@ -118,7 +129,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const place = known.findIndex((tile) => tile.id === at.under); // the cursor stays on its outlier where others left the list
       at.cursor = Math.max(0, Math.min(place < 0 ? at.cursor : place, known.length - 1));
       at.under = known[at.cursor]?.id;
-      tiles.replaceChildren(...known.map(drawTile));
+      tiles.replaceChildren(...known.map((tile) => drawTile(tile, data.alone)));
       if (focused && tiles.children.length) tiles.children[at.cursor].focus();
     }
     if (rest) loadRest(tiles, next);
@@ -147,7 +158,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
       tile.tabIndex = place === at.cursor ? 0 : -1;
       badge.dataset.is = verdict;
       badge.textContent = MARKS[verdict] || "";
+      tile.classList.toggle("current", place === at.cursor);
+      // the pictures beside it, and beside the next ones
+      if (data.alone && place >= at.cursor && place < at.cursor + 4)
+        for (const image of tile.querySelectorAll(".beside img:not([src])")) image.src = image.dataset.src;
     });
+    root.classList.toggle("alone", data.alone);
+    const under = at.tiles[at.cursor];
+    const place = `${((at.page - 1) * data.size + at.cursor + 1).toLocaleString("en")} of ${data.count.toLocaleString("en")}`;
+    root.querySelector(".place").textContent = data.alone && under ? [place, under.caption, under.kind].filter(Boolean).join(" · ") : "";
     root.querySelector(".saving").textContent = out.acts.length ? `saving ${out.acts.length.toLocaleString("en")}` : "";
     const one = at.selected.size ? "" : "none selected";
     root.querySelector(".count").textContent = one || `${at.selected.size} selected`;
@@ -204,7 +223,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     at.selected.has(id) ? at.selected.delete(id) : at.selected.add(id);
     at.from = place;
   };
-  const across = () => getComputedStyle(tiles).gridTemplateColumns.split(" ").length;
+  const across = () => (data.alone ? 1 : getComputedStyle(tiles).gridTemplateColumns.split(" ").length);
   const actions = {
     page: () => at.tiles.forEach((tile) => at.selected.add(tile.id)),
     clear: () => at.selected.clear(),
