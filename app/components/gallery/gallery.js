@@ -130,7 +130,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       at.cursor = Math.max(0, Math.min(place < 0 ? at.cursor : place, known.length - 1));
       at.under = known[at.cursor]?.id;
       tiles.replaceChildren(...known.map((tile) => drawTile(tile, data.alone)));
-      if (focused && tiles.children.length) tiles.children[at.cursor].focus();
+      tiles.children[at.cursor]?.classList.add("current"); // what is not shown cannot take the focus
+      if (focused) tiles.children[at.cursor]?.focus();
     }
     if (rest) loadRest(tiles, next);
     at.ahead = ahead;
