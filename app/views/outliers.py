@@ -157,13 +157,17 @@ def _beside(found: Finished, row: Any) -> Iterator[Beside]:
 
 def _numbers(found: Finished, filters: Filters, verdicts: pd.DataFrame, count: int) -> None:
     """How many there are and were judged, and what to do with all of them."""
-    text, selection, reviewers, judge, export = st.columns([4, 1.6, 1.5, 1.5, 1.9], vertical_alignment="center")
+    chosen = state.selected_ids()
+    text, *selection, reviewers, judge, export = st.columns(
+        [2.6, *[1.8] * (chosen is not None), 1.7, 1.6, 2.3], vertical_alignment="center", gap="small"
+    )
     given = verdicts["verdict"].value_counts()
     said = ", ".join(f"{given.get(verdict, 0):,} {verdict}" for verdict in judging.VERDICTS)
     text.markdown(f"**{count:,}** of {len(found.outliers):,} outliers · {len(verdicts):,} judged ({said})")
-    chosen = state.selected_ids()
     if chosen is not None:
-        selection.button(f"Selection of {len(chosen):,}", icon=":material/close:", on_click=state.select_ids, args=(None,), width="stretch")
+        selection[0].button(
+            f"Selection of {len(chosen):,}", icon=":material/close:", on_click=state.select_ids, args=(None,), width="stretch"
+        )
     with reviewers.popover("Reviewers", icon=":material/group:", width="stretch"):
         _reviewers(found)
     with judge.popover("Judge all", icon=":material/gavel:", disabled=not count, width="stretch"):
