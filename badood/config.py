@@ -383,7 +383,7 @@ class Evaluate(Settings):
     filters: list[str] = Field(["all", "random", "high", "mid", "low", "q-mid", "auto"], description="Rows of the filter table.")
     by_source: bool = Field(False, description="With several sources of outliers, each filter also on the outliers of each source alone.")
     scorers: list[str | Params] = Field(
-        ["msp", "odin", "energy", "knn", "mahalanobis", "gradnorm", "vim", "rmd"],
+        ["msp", "energy", "knn", "mahalanobis", "gradnorm", "vim", "rmd"],
         description="Baseline scorers, beside ours; {name: knn, k: 10} sets a scorer's own parameters.",
     )
     harm_subsets: int = Field(
