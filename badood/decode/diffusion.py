@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from badood.config import LDM, Pixels
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler
@@ -18,6 +20,29 @@ STEPS = 1000
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """(x_t (N, C, S, S), t (N,) int64) -> velocity of the same shape."""
+
+
+def unet(cfg: Pixels | LDM, side: int, channels: int, **classes: Any) -> nn.Module:
+    """The U-Net of diffusers, with attention at the coarsest level.
+
+    Args:
+        side, channels: of its input and output. classes: how diffusers' network takes its condition.
+    """
+    from diffusers import UNet2DModel
+
+    plain = len(cfg.multipliers) - 1
+    made: nn.Module = UNet2DModel(
+        sample_size=side,
+        in_channels=channels,
+        out_channels=channels,
+        layers_per_block=cfg.blocks,
+        block_out_channels=[cfg.channels * each for each in cfg.multipliers],
+        down_block_types=[*["DownBlock2D"] * plain, "AttnDownBlock2D"],
+        up_block_types=["AttnUpBlock2D", *["UpBlock2D"] * plain],
+        norm_num_groups=cfg.groups,
+        **classes,
+    )
+    return made
 
 
 class Diffusion(nn.Module):

@@ -19,7 +19,7 @@ from badood.core.errors import BadConfig
 from badood.core.noise import Noise
 from badood.core.progress import Progress
 from badood.core.training import Loss
-from badood.decode.diffusion import Diffusion
+from badood.decode.diffusion import Diffusion, unet
 from badood.decode.vqgan import VQGAN, as_input
 
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -93,11 +93,9 @@ class LatentDiffusion(Diffusion):
 
 
 class _UNet(nn.Module):
-    """The U-Net of diffusers, with attention at the coarsest level; z0 is added to the step's embedding."""
+    """A U-Net; z0 is added to the step's embedding."""
 
     def __init__(self, cfg: LDM, tokenizer: Tokenizer, dim: int) -> None:
-        from diffusers import UNet2DModel
-
         super().__init__()
         plain = len(cfg.multipliers) - 1
         if tokenizer.side % (1 << plain):
@@ -106,17 +104,7 @@ class _UNet(nn.Module):
             )
         if cfg.channels % cfg.groups:
             raise BadConfig(f"ldm.channels is {cfg.channels}, expected a multiple of ldm.groups, {cfg.groups}.")
-        self.net = UNet2DModel(
-            sample_size=tokenizer.side,
-            in_channels=tokenizer.code_dim,
-            out_channels=tokenizer.code_dim,
-            layers_per_block=cfg.blocks,
-            block_out_channels=[cfg.channels * each for each in cfg.multipliers],
-            down_block_types=[*["DownBlock2D"] * plain, "AttnDownBlock2D"],
-            up_block_types=["AttnUpBlock2D", *["UpBlock2D"] * plain],
-            norm_num_groups=cfg.groups,
-            class_embed_type="identity",
-        )
+        self.net = unet(cfg, tokenizer.side, tokenizer.code_dim, class_embed_type="identity")
         self.project = nn.Linear(dim, 4 * cfg.channels)
 
     def forward(self, x_t: Tensor, t: Tensor, z: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from badood.config import Pixels
@@ -13,7 +13,7 @@ from badood.core import weights
 from badood.core.compute import Compute
 from badood.core.errors import BadConfig
 from badood.core.training import Loss
-from badood.decode.diffusion import Diffusion
+from badood.decode.diffusion import Diffusion, unet
 
 
 class PixelDiffusion(Diffusion):
@@ -44,7 +44,7 @@ class PixelDiffusion(Diffusion):
         if cfg.channels % cfg.groups:
             raise BadConfig(f"pixels.channels is {cfg.channels}, expected a multiple of pixels.groups, {cfg.groups}.")
         self.image_size, self.patch, self.width, self.classes = cfg.image_size, cfg.patch, cfg.channels, classes
-        self.network = _unet(cfg, classes)
+        self.network = unet(cfg, cfg.image_size // cfg.patch, 3 * cfg.patch**2, num_class_embeds=classes + 1)
         self.early = copy.deepcopy(self.network).requires_grad_(False)
 
     def keep_early(self) -> None:
@@ -89,25 +89,6 @@ def resized(images: Tensor, size: int) -> Tensor:
 def to_uint8(images: Tensor, size: int) -> Tensor:
     """(N, 3, H, W) floats, -1 to 1 -> (N, 3, size, size) uint8."""
     return resized(images.clamp(-1, 1), size).add(1).mul(127.5).round().to(torch.uint8)
-
-
-def _unet(cfg: Pixels, classes: int) -> nn.Module:
-    """The U-Net of diffusers, with attention at the coarsest level."""
-    from diffusers import UNet2DModel
-
-    plain = len(cfg.multipliers) - 1
-    made: nn.Module = UNet2DModel(
-        sample_size=cfg.image_size // cfg.patch,
-        in_channels=3 * cfg.patch**2,
-        out_channels=3 * cfg.patch**2,
-        layers_per_block=cfg.blocks,
-        block_out_channels=[cfg.channels * each for each in cfg.multipliers],
-        down_block_types=[*["DownBlock2D"] * plain, "AttnDownBlock2D"],
-        up_block_types=["AttnUpBlock2D", *["UpBlock2D"] * plain],
-        norm_num_groups=cfg.groups,
-        num_class_embeds=classes + 1,
-    )
-    return made
 
 
 def pixels_loss(model: PixelDiffusion, images: Tensor, labels: Tensor, cfg: Pixels, compute: Compute) -> Loss:

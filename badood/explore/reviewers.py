@@ -19,7 +19,6 @@ def agreement(judged: pd.DataFrame) -> pd.DataFrame:
     for one, other in combinations(sorted(table.columns), 2):
         both = table[[one, other]].dropna()
         if len(both):
-            several = both.nunique().max() > 1 or both[one].iloc[0] != both[other].iloc[0]
-            kappa = float(cohen_kappa_score(both[one], both[other])) if several else np.nan
+            kappa = float(cohen_kappa_score(both[one], both[other])) if both.stack().nunique() > 1 else np.nan
             rows.append({"one": one, "other": other, "both": len(both), "same": float((both[one] == both[other]).mean()), "kappa": kappa})
     return pd.DataFrame(rows, columns=["one", "other", "both", "same", "kappa"])

@@ -42,6 +42,8 @@ def give(
             session.execute(insert(Judged), [{"act_id": act.id, "outlier_id": outlier} for outlier in chosen])
             return act.id
     except IntegrityError:
+        if origin is None:
+            raise
         with database.session() as session:
             told = session.scalar(select(Act.id).where(Act.origin == origin))
         if told is None:
