@@ -79,8 +79,8 @@ def gallery(
 ) -> None:
     """Draw the grid. What a person does is told before the page is drawn anew.
 
-    Streamlit may lose what is told while it draws, so the browser keeps every act, over a reload too, and tells it again until it is named among
-    those that `acted` has heard. One act may thus be told twice.
+    Streamlit may lose what is told while it draws, so the browser tells again what was not heard: turns, openings and, over a reload too, acts.
+    One act may thus be told twice.
 
     Args:
         pages: tiles by number of the page, from 1: those of `page` and of its neighbours, so that a turn to these is drawn at once.
@@ -91,22 +91,21 @@ def gallery(
         acted: told what was done, in order, to write it down. redraw: called thereafter. turned: told the number of the page to go to. opened: told of the outlier to show in full.
     """
 
-    def telling(name: str, tell: Callable[[Mapping[str, Any]], None]) -> Callable[[], None]:
-        def heard() -> None:
-            said = state.value(key)[name]
-            # part of the data: the browser knows by it which drawing answers what it has shown ahead, and draws anew also where
-            # nothing else differs, as after a verdict that was taken back before its own drawing arrived
-            state.put(f"{key} heard", said["at"])
-            tell(said)
-
-        return heard
-
-    def act(said: Mapping[str, Any]) -> None:
+    def heard() -> None:
+        said: Mapping[str, Any] = state.value(key)["told"]
         state.be_browser(str(said["browser"]))
+        if said["page"] is not None:
+            turned(int(said["page"]))
+        if said["opened"] is not None:
+            opened(int(said["opened"]))
         acts = [Act(str(each["id"]), str(each["run"]), tuple(map(int, each["ids"])), each["verdict"]) for each in said["acts"]]
         acted([each for each in acts if _ID.fullmatch(each.id)])
-        state.put(f"{key} written", [each.id for each in acts])  # an error above leaves them unwritten, and they are told again
-        redraw()
+        # an error above leaves it unheard, and it is told again. Part of the data: the browser knows by it which drawing answers what it has
+        # shown ahead, and draws anew also where nothing else differs, as after a verdict that was taken back before its own drawing arrived
+        state.put(f"{key} heard", said["at"])
+        state.put(f"{key} written", [each.id for each in acts])
+        if acts:
+            redraw()
 
     component = st.components.v2.component("gallery", html=_HTML, css=_CSS, js=_JS)
     component(
@@ -126,7 +125,5 @@ def gallery(
             "undoable": undoable,
         },
         key=key,
-        on_acts_change=telling("acts", act),
-        on_turned_change=telling("turned", lambda said: turned(int(said["page"]))),
-        on_opened_change=telling("opened", lambda said: opened(int(said["id"]))),
+        on_told_change=heard,
     )

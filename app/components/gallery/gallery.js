@@ -62,6 +62,7 @@ function loadRest(tiles, next) {
 const SHELF = "badood acts";
 const AGAIN = 1500; // ms after which what was not heard is told again
 const AT_ONCE = 200; // acts a message
+const NOW = Infinity; // the moment of what the next message tells first
 
 function shelf(fresh) {
   try {
@@ -78,7 +79,7 @@ function unique() {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   // what must outlive a redraw lies on the element: the component is called anew with all new data
-  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "", ahead: "", tiles: [], page: 0, turned: 0 });
+  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "", ahead: "", tiles: [], page: 0, told: 0, turned: 0, opened: 0 });
   const tiles = root.querySelector(".tiles");
   const verdicts = new Map(Object.values(data.near).flat().map((tile) => [tile.id, tile.verdict]));
 
@@ -88,17 +89,23 @@ export default function ({ data, parentElement, setTriggerValue }) {
       sessionStorage.setItem(SHELF, JSON.stringify(out));
     } catch {} // full or forbidden: the acts live as long as the page does
   };
-  const before = out.acts.length;
   out.acts = out.acts.filter((act) => !data.written.includes(act.id));
-  if (out.acts.length < before) at.told = 0; // heard: the next message may go
   keep();
   for (const act of out.acts) if (act.verdict) act.ids.forEach((id) => verdicts.set(id, act.verdict));
-  const pump = () => {
-    const now = Date.now();
-    if (!(out.acts.length || (out.browser !== data.browser && !at.named)) || now - (at.told ?? 0) < AGAIN) return;
-    at.told = now;
+  // A message may take the place of an earlier one that nobody has heard yet, so each holds all that is still unheard.
+  if (data.heard >= at.told) at.told = 0; // heard: the next one may go
+  const unheard = (moment) => moment > data.heard;
+  const tell = () => {
+    at.told = Math.max(Date.now(), data.heard + 1);
     at.named = true;
-    setTriggerValue("acts", { browser: out.browser, acts: out.acts.slice(0, AT_ONCE), at: now });
+    if (at.turned === NOW) at.turned = at.told;
+    if (at.opened === NOW) at.opened = at.told;
+    const page = unheard(at.turned) ? at.page : null;
+    setTriggerValue("told", { browser: out.browser, acts: out.acts.slice(0, AT_ONCE), page, opened: unheard(at.opened) ? at.open : null, at: at.told });
+  };
+  const pump = () => {
+    const nameless = out.browser !== data.browser && !at.named;
+    if ((out.acts.length || nameless || unheard(at.turned) || unheard(at.opened)) && Date.now() - at.told >= AGAIN) tell();
   };
   const act = (verdict, ids) => {
     out.acts.push({ id: `${out.browser}:${unique()}`, run: data.run, ids, verdict });
@@ -137,7 +144,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     at.ahead = ahead;
   };
   // drawn before the last turn was heard of: the page turned to stands, not the one named here
-  if (data.heard >= at.turned) at.page = data.page;
+  if (!unheard(at.turned)) at.page = data.page;
   show();
 
   const legend = root.querySelector(".kinds");
@@ -181,11 +188,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 
   const idAt = (place) => at.tiles[place]?.id;
-  const send = (name, value) => {
-    const now = Date.now();
-    setTriggerValue(name, { ...value, at: now });
-    return now;
-  };
   const judge = (verdict) => {
     const one = !at.selected.size;
     const ids = one ? [idAt(at.cursor)] : [...at.selected];
@@ -206,10 +208,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     at.page = page;
     at.cursor = cursor;
     at.under = undefined;
-    at.turned = send("turned", { page });
+    at.turned = NOW;
+    tell();
     show();
   };
-  const open = (place) => idAt(place) !== undefined && send("opened", { id: idAt(place) });
+  const open = (place) => {
+    if (idAt(place) === undefined) return;
+    at.open = idAt(place);
+    at.opened = NOW;
+    tell();
+  };
   const go = (place) => {
     at.cursor = Math.max(0, Math.min(place, at.tiles.length - 1));
     at.under = idAt(at.cursor);
