@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import streamlit as st
 
 from app.opened import is_ready, is_scored, opened, runs
 from badood.explore.finished import Finished
+from badood.store import open_database, views
 
 Unit = Literal["confidence", "quantile"]
 
@@ -92,8 +94,8 @@ def _leave_other_runs(run: str) -> None:
     if st.session_state.setdefault("seen run", run) == run:
         return
     st.session_state["seen run"] = run
-    forget("selected_ids", "suggestion", "page", "source")
-    for name in ("outlier", "page", "source"):
+    forget("selected_ids", "suggestion", "page", "source", "like")
+    for name in ("outlier", "page", "source", "like", "selection"):
         st.query_params.pop(name, None)
 
 
@@ -111,6 +113,13 @@ def current() -> Finished | None:
     return found
 
 
+def link() -> dict[str, str]:
+    """Parameters with which another page shows the same run and band."""
+    run = run_id()
+    named = {} if run is None else {"run": run}
+    return named | (_parameters(st.session_state["band"]) if "band" in st.session_state else {})
+
+
 def keep_in_url(found: Finished) -> None:
     """Name the run, and the band where one was set, in the page's address, so that a link shows the same."""
     st.query_params["run"] = found.run.id
@@ -119,7 +128,11 @@ def keep_in_url(found: Finished) -> None:
 
 
 def _band_in_url(shown: Band) -> None:
-    st.query_params.update({"lo": f"{shown.lo:.9g}", "hi": f"{shown.hi:.9g}", "unit": shown.unit})
+    st.query_params.update(_parameters(shown))
+
+
+def _parameters(shown: Band) -> dict[str, str]:
+    return {"lo": f"{shown.lo:.9g}", "hi": f"{shown.hi:.9g}", "unit": shown.unit}
 
 
 def band(found: Finished) -> Band:
@@ -227,13 +240,113 @@ def turn_to(number: int) -> None:
 
 
 def selected_ids() -> tuple[int, ...] | None:
-    """Outliers that another page selected for the grid; None = no selection."""
+    """Outliers that another page, or a link, selected for the grid; None = no selection."""
     return st.session_state.get("selected_ids")
 
 
 def select_ids(ids: tuple[int, ...] | None) -> None:
-    """Hand a selection to the grid."""
+    """Hand a selection to the grid, and to its address."""
     st.session_state["selected_ids"] = ids
+    _selection_in_url()
+
+
+def _selection_in_url() -> None:
+    ids, run = selected_ids(), run_id()
+    if ids is None or run is None:
+        st.query_params.pop("selection", None)
+    else:
+        st.query_params["selection"] = views.keep_selection(open_database(), run, ids)
+
+
+def take_linked_selection(found: Finished) -> None:
+    """Take the selection over that the grid's address names.
+
+    Raises:
+        BadInput: there is none of this name.
+    """
+    key = st.query_params.get("selection")
+    if selected_ids() is not None:
+        _selection_in_url()  # the address forgets it while another page is looked at
+    elif key is not None:
+        st.session_state["selected_ids"] = views.selection(open_database(), found.run.id, key)
+
+
+def like() -> int | None:
+    """The outlier to which the grid shows the most alike ones; None = it shows any."""
+    if "like" not in st.session_state:
+        st.session_state["like"] = _number("like")
+    return st.session_state["like"]
+
+
+def be_like(outlier_id: int | None) -> None:
+    """Show the outliers most alike to one; None = any."""
+    st.session_state["like"] = outlier_id
+    like_in_url()
+
+
+def like_in_url() -> None:
+    """Name it in the grid's address, which forgets it while another page is looked at."""
+    outlier_id = like()
+    if outlier_id is None:
+        st.query_params.pop("like", None)
+    else:
+        st.query_params["like"] = str(outlier_id)
+
+
+GRID_FILTERS = ("confidence", "type", "verdict", "source", "class", "clip", "tag", "scale", "minority", "harm", "likeness")
+"""Keys of the widgets by which the grid is narrowed."""
+
+
+def clear_grid() -> None:
+    """Show all outliers in the grid, from its first page on."""
+    forget(*GRID_FILTERS)
+    select_ids(None)
+    be_like(None)
+    turn_to(1)
+
+
+GRID_LOOKS = ("sort", "order", "alone", "anchors", "size", "group", "border")
+"""Keys of the widgets that say how the grid shows what it shows."""
+
+_SLIDERS = ("confidence", "minority", "harm", "likeness")
+"""Of `GRID_FILTERS` those with two ends."""
+
+
+def grid_view() -> dict[str, Any]:
+    """What the grid shows and how, as `show_view` takes it: of numbers, texts and lists."""
+    shown = {key: list(chosen) if isinstance(chosen, tuple) else chosen for key in (*GRID_FILTERS, *GRID_LOOKS) if (chosen := value(key))}
+    ids, run = selected_ids(), run_id()
+    selection = None if ids is None or run is None else views.keep_selection(open_database(), run, ids)
+    return shown | {"like": like(), "selection": selection}
+
+
+def show_view(view: Mapping[str, Any]) -> None:
+    """Show what `grid_view` wrote down."""
+    chosen, run = dict(view), run_id()
+    clear_grid()
+    forget(*GRID_LOOKS)
+    be_like(chosen.pop("like", None))
+    key = chosen.pop("selection", None)
+    if key is not None and run is not None:
+        select_ids(views.selection(open_database(), run, key))
+    _fill(chosen)
+
+
+def _fill(chosen: Mapping[str, Any]) -> None:
+    """Set widgets of the grid by key; the ends of a slider are a tuple."""
+    for key, entry in chosen.items():
+        st.session_state[key] = tuple(entry) if key in _SLIDERS else entry
+
+
+def show_in_grid(**filters: Any) -> None:
+    """Go to the grid and show what these filters leave, and these alone.
+
+    Args:
+        filters: values by key of `GRID_FILTERS`.
+    """
+    clear_grid()
+    _fill(filters)
+    st.switch_page(st.session_state["grid_page"])
 
 
 def open_in_grid(ids: tuple[int, ...]) -> None:

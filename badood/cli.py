@@ -361,7 +361,7 @@ def export(
     from badood.explore.finished import finished
     from badood.explore.queries import Filters
     from badood.explore.report import write_report
-    from badood.store import open_database, verdicts
+    from badood.store import open_database, tags, verdicts
 
     found, kind = finished(run), kind or kind_of(path)
     vacant(path)
@@ -369,7 +369,7 @@ def export(
         written = write_report(found, path, band, verdicts.of_each(open_database(), found.run.id))
     else:
         ids = None if band is None else found.outliers.ids(Filters(id_confidence=band)).tolist()
-        written = EXPORTS[kind](found.outliers, path, ids, verdicts.current(open_database(), found.run.id))
+        written = EXPORTS[kind](found.outliers, path, ids, tags.with_verdicts(open_database(), found.run.id))
     print(as_json({"written": str(written)}) if json else f"wrote {written}")
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from badood.explore.export import export_csv, export_folder, export_parquet
 from badood.explore.finished import Finished
 from badood.explore.report import write_report
-from badood.store import open_database
+from badood.store import open_database, tags
 from badood.store import verdicts as judging
 
 Ids = NDArray[np.int64]
@@ -73,7 +73,7 @@ def _folder(found: Finished, ids: Callable[[], Ids]) -> bytes:
 
 
 def _verdicts(found: Finished) -> pd.DataFrame:
-    return judging.current(open_database(), found.run.id)
+    return tags.with_verdicts(open_database(), found.run.id)
 
 
 def _made(name: str, write: Callable[[Path], object]) -> bytes:

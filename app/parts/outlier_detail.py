@@ -16,7 +16,7 @@ from badood.core.errors import BadInput
 from badood.explore import figures
 from badood.explore.finished import Finished
 from badood.explore.queries import origin, said
-from badood.store import open_database
+from badood.store import open_database, tags
 from badood.store import verdicts as judging
 
 _SCORES = {
@@ -111,6 +111,12 @@ def _near(found: Finished, outlier_id: int) -> None:
     if not found.has("described"):
         st.caption("Nearest training images are not known: the run had no encoder, so nothing was embedded.")
         return
+    if st.button(
+        "More like this", icon=":material/grid_view:", key="more like", help="The outliers whose embeddings are most alike to this one's."
+    ):
+        state.look_at(None)
+        state.be_like(outlier_id)
+        st.rerun()
     st.markdown("**Nearest training images**, by cosine of the embeddings; near 1, it looks like a copy")
     near = found.neighbours(outlier_id).itertuples()
     strip((Example(id_url(found, each.row), f"{each.similarity:.2f}", each.anchor_class) for each in near), side=84)
@@ -123,16 +129,42 @@ def _place(found: Finished, confidence: float) -> go.Figure:
 
 
 def _judge(found: Finished, outlier_id: int) -> None:
+    """The verdict that stands, its note, and the tags."""
     past = judging.history(open_database(), found.run.id, outlier_id)
     standing = past[past["undone_at"].isna()]
-    now = standing["verdict"].iloc[-1] if len(standing) else None
+    now, noted = (standing["verdict"].iloc[-1], standing["note"].iloc[-1]) if len(standing) else (None, "")
+    note = f"note {outlier_id}"
 
     def give(verdict: judging.Verdict) -> None:
-        judging.give(open_database(), found.run.id, [outlier_id], verdict, who=state.who(), origin=state.new_act())
+        told = str(state.value(note, noted))
+        judging.give(open_database(), found.run.id, [outlier_id], verdict, who=state.who(), note=told, origin=state.new_act())
 
     for place, verdict in zip(st.columns(3), judging.VERDICTS, strict=True):
         kind = "primary" if verdict == now else "secondary"
         place.button(verdict.capitalize(), key=f"detail {verdict}", type=kind, on_click=give, args=(verdict,), width="stretch")
+    help_text = "Written down with the verdict, and exported beside it."
+    st.text_input("Note", noted, key=note, max_chars=500, placeholder="why", help=help_text, on_change=lambda: now and give(now))
+    _tags(found, outlier_id)
+
+
+def _tags(found: Finished, outlier_id: int) -> None:
+    """Words to find it by: chosen of those of the run, or new ones."""
+    database, run = open_database(), found.run.id
+    all_tags = tags.current(database, run)
+    having = all_tags.loc[all_tags["outlier_id"] == outlier_id, "tag"].tolist()
+    key = f"tags {outlier_id}"
+
+    def change() -> None:
+        try:
+            for tag in set(state.value(key)) - set(having):
+                tags.put(database, run, [outlier_id], tag, who=state.who())
+        except BadInput as error:
+            st.toast(str(error), icon=":material/error:")
+        for tag in set(having) - set(state.value(key)):
+            tags.take_off(database, run, outlier_id, tag)
+
+    known = sorted(set(all_tags["tag"]))
+    st.multiselect("Tags", known, having, key=key, accept_new_options=True, placeholder="a word to find it by", on_change=change)
 
 
 def _recognised(found: Finished, outlier_id: int) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from app import state
@@ -51,7 +50,7 @@ def _chooser(found: Finished) -> None:
     band_handles(found, band, limits, only)
     most = _most_harm(found)
     judged, restricted = _judged(found)
-    filters = Filters(id_confidence=limits, source=only, harm=None if most is None else (found.harm_scale.lo, most), outlier_id=judged)
+    filters = Filters(id_confidence=limits, source=only, harm=None if most is None else (found.harm_scale.lo, most), **judged)
     count = found.outliers.count(filters)
     chosen = band.filter(only, most) | restricted
     _actions(found, filters, chosen, count)
@@ -96,13 +95,13 @@ def _most_harm(found: Finished) -> float | None:
     return None if most == scale.hi else most
 
 
-def _judged(found: Finished) -> tuple[tuple[int, ...] | None, dict[str, list[int]]]:
-    """Which outliers may take part by their verdicts: their outlier_id, None for all; and the same as fields of `config.Filter`."""
+def _judged(found: Finished) -> tuple[dict[str, tuple[int, ...]], dict[str, list[int]]]:
+    """Which outliers may take part by their verdicts, as fields of `Filters` and as fields of `config.Filter`."""
     given = judging.current(open_database(), found.run.id)
     of = {verdict: given.loc[given["verdict"] == verdict, "outlier_id"].tolist() for verdict in ("keep", "reject")}
     choices = ["any"] + ["without the rejected"] * bool(of["reject"]) + ["kept only"] * bool(of["keep"])
     if len(choices) == 1:
-        return None, {}
+        return {}, {}
     if state.value("judged", "any") not in choices:
         state.forget("judged")  # left over from another run, or taken back
     chosen = st.segmented_control(
@@ -117,10 +116,10 @@ def _judged(found: Finished) -> tuple[tuple[int, ...] | None, dict[str, list[int
         persist_state="session",
     )
     if chosen == "kept only":
-        return tuple(of["keep"]), {"ids": of["keep"]}
+        return {"outlier_id": tuple(of["keep"])}, {"ids": of["keep"]}
     if chosen == "without the rejected":
-        return tuple(np.setdiff1d(found.outliers.ids(Filters()), of["reject"]).tolist()), {"without": of["reject"]}
-    return None, {}
+        return {"without": tuple(of["reject"])}, {"without": of["reject"]}
+    return {}, {}
 
 
 def _mixes(found: Finished, filters: Filters) -> None:

@@ -1,6 +1,6 @@
 """The grid: look through the outliers and judge them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -13,16 +13,17 @@ from app import state
 from app.components.gallery import Act, Beside, Tile, gallery
 from app.opened import opened
 from app.parts.export_menu import export_menu
+from app.parts.grid_looks import Looks, grid_looks
 from app.parts.header import page_head
 from app.parts.outlier_detail import outlier_detail
 from app.parts.outlier_filters import Wish, outlier_filters
 from app.server import id_url, outlier_url, read_ahead
 from badood.core.errors import BadInput
-from badood.explore.figures.style import TYPE_COLOURS, mark_text, source_colours
+from badood.explore.figures.style import mark_text
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters, origin, said
 from badood.explore.reviewers import agreement
-from badood.store import open_database
+from badood.store import open_database, tags
 from badood.store import verdicts as judging
 
 _PAGE = 60
@@ -36,26 +37,29 @@ def page() -> None:
         "harm the detector; sorted by harm, it is the estimated harm. Click to pick, double-click for details, or use the keys.",
         early=True,
     )
+    try:
+        state.take_linked_selection(found)
+    except BadInput as error:
+        st.warning(str(error), icon=":material/link_off:")
     st.fragment(_outliers, key="outliers")(found)
 
 
 def _outliers(found: Finished) -> None:
     verdicts = judging.current(open_database(), found.run.id)
-    wish = outlier_filters(found, verdicts)
+    wish = outlier_filters(found, verdicts, tags.current(open_database(), found.run.id))
     count = found.outliers.count(wish.filters)
-    _numbers(found, wish.filters, verdicts, count)
+    looks = _numbers(found, wish, verdicts, count)
     if not count:
         st.info("No outlier passes these filters. Clear some of them under **More**.", icon=":material/filter_alt_off:")
         return
-    st.fragment(_grid)(found, wish, count, verdicts)
+    st.fragment(_grid)(found, wish, count, verdicts, looks)
 
 
-def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> None:
+def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame, looks: Looks) -> None:
     """One page of tiles. A fragment of its own: turning the page need not draw the filters again."""
     last = ceil(count / _PAGE)
     page = min(state.page(), last)
     state.turn_to(page)
-    with_anchors, alone, tints = _looks(found)
     blind = bool(state.value("blind"))
     # the neighbours come along, so that they are there before anyone turns to them
     first = max(1, page - 1)
@@ -64,83 +68,76 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame) -> No
         sort="outlier_id" if blind else wish.sort,
         descending=wish.descending and not blind,
         ranks=None if blind else wish.ranks,
+        group=None if blind else looks.group,
         offset=(first - 1) * _PAGE,
         limit=(page + 2 - first) * _PAGE,
     )
     read_ahead(found, rows["outlier_id"].tolist())
-    marked = "harm" if wish.sort == "harm" else "id_confidence"
-    tiles = _tiles(found, rows, verdicts, tints, anchors=with_anchors, marked=marked)
+    tiles = _tiles(found, rows, verdicts, looks, wish)
     if blind:
         own = judging.of_each(open_database(), found.run.id).query("who == @me", local_dict={"me": state.who()})
         given = dict(zip(own["outlier_id"], own["verdict"], strict=True))
-        hidden = {"mark": "", "kind": "", "colour": "transparent", "caption": "", "beside": ()}
+        hidden = {"mark": "", "kind": "", "colour": "transparent", "caption": "", "group": "", "beside": ()}
         tiles = [replace(tile, **hidden, verdict=given.get(tile.id, "")) for tile in tiles]
     gallery(
         {number: tiles[(number - first) * _PAGE : (number - first + 1) * _PAGE] for number in range(first, min(page + 1, last) + 1)},
         run=found.run.id,
         page=page,
         last=last,
-        kinds={} if blind else tints,
-        alone=alone,
+        kinds={} if blind else looks.tints,
+        alone=looks.alone,
+        side=looks.side,
         size=_PAGE,
         count=count,
         staying=wish.verdicts,
         undoable=state.who() in set(verdicts["who"]),
         key="gallery",
         acted=_acted,
-        redraw=lambda: st.rerun("outliers"),  # what was done concerns the numbers above the grid too
+        redraw=_redraw,
         turned=state.turn_to,
-        opened=state.look_at,
+        asked={"open": state.look_at} | ({"like": _more_like} if found.has("described") and not blind else {}),
     )
     opened = state.looked_at()
     if opened is not None:
         outlier_detail(found, opened)
 
 
-def _looks(found: Finished) -> tuple[bool, bool, Mapping[str, str]]:
-    """Whether anchors are shown, whether outliers are shown one at a time, and the colours of the borders: of types or of sources."""
-    first, left, right = st.columns([1, 1, 2], vertical_alignment="bottom")
-    alone = first.toggle(
-        "One at a time",
-        key="alone",
-        help="Large, beside its anchor and the nearest training image. A verdict by key goes on to the next one.",
-        bind="query-params",
-        persist_state="session",
-    )
-    anchors = "anchor_row" in found.outliers.known and left.toggle(
-        "Show anchors", key="anchors", bind="query-params", persist_state="session"
-    )
-    by = {"type": TYPE_COLOURS} if found.scored else {}
-    if len(found.sources) > 1:
-        by["source"] = source_colours(found.sources)
-    if len(by) < 2:
-        return anchors, alone, next(iter(by.values()), {})
-    shown = right.segmented_control(
-        "Colour of the border",
-        list(by),
-        default="type",
-        required=True,
-        key="border",
-        bind="query-params",
-        persist_state="session",
-    )
-    return anchors, alone, by[shown]
+def _more_like(outlier_id: int) -> None:
+    """Show the outliers that are most alike to one, from the first page on."""
+    state.be_like(outlier_id)
+    state.turn_to(1)
+    _redraw()
 
 
-def _tiles(
-    found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, tints: Mapping[str, str], *, anchors: bool, marked: str
-) -> list[Tile]:
+def _redraw() -> None:
+    """What was done concerns the filters and numbers above the grid too."""
+    st.rerun("outliers")
+
+
+def _tiles(found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, looks: Looks, wish: Wish) -> list[Tile]:
     given = dict(zip(verdicts["outlier_id"], verdicts["verdict"], strict=True))
+    marked = "harm" if wish.sort == "harm" else "id_confidence"
+
+    def mark(row: Any) -> str:
+        if wish.alike is not None:
+            return f"{wish.alike[row.outlier_id]:.2f}"
+        return mark_text(getattr(row, marked, None), signed=marked == "harm")
+
+    def group(row: Any) -> str:
+        value = getattr(row, looks.group) if looks.group else ""
+        return (str(value) if said(value) else "none") if looks.group else ""
+
     return [
         Tile(
             id=int(row.outlier_id),
             url=outlier_url(found, int(row.outlier_id)),
-            anchor=id_url(found, int(row.anchor_row)) if anchors and row.anchor_row >= 0 else None,
-            mark=mark_text(getattr(row, marked, None), signed=marked == "harm"),
+            anchor=id_url(found, int(row.anchor_row)) if looks.anchors and row.anchor_row >= 0 else None,
+            mark=mark(row),
             caption=origin(row),
             kind=", ".join(str(value) for value in (getattr(row, "ood_type", None), row.source) if said(value)),
-            colour=tints.get(row.source) or tints.get(getattr(row, "ood_type", ""), "transparent"),
+            colour=looks.tints.get(row.source) or looks.tints.get(getattr(row, "ood_type", ""), "transparent"),
             verdict=given.get(row.outlier_id, ""),
+            group=group(row),
             beside=tuple(_beside(found, row)),
         )
         for row in rows.itertuples()
@@ -155,37 +152,60 @@ def _beside(found: Finished, row: Any) -> Iterator[Beside]:
         yield Beside(id_url(found, int(row.nearest_row)), f"nearest training image, cosine {row.nearest_cosine:.2f}")
 
 
-def _numbers(found: Finished, filters: Filters, verdicts: pd.DataFrame, count: int) -> None:
-    """How many there are and were judged, and what to do with all of them."""
-    chosen = state.selected_ids()
-    text, *selection, reviewers, judge, export = st.columns(
-        [2.6, *[1.8] * (chosen is not None), 1.7, 1.6, 2.3], vertical_alignment="center", gap="small"
-    )
+def _numbers(found: Finished, wish: Wish, verdicts: pd.DataFrame, count: int) -> Looks:
+    """How many there are and were judged, what to do with all of them, and how they are shown."""
+    filters, chosen, like = wish.filters, state.selected_ids(), state.like()
     given = verdicts["verdict"].value_counts()
     said = ", ".join(f"{given.get(verdict, 0):,} {verdict}" for verdict in judging.VERDICTS)
-    text.markdown(f"**{count:,}** of {len(found.outliers):,} outliers · {len(verdicts):,} judged ({said})")
-    if chosen is not None:
-        selection[0].button(
-            f"Selection of {len(chosen):,}", icon=":material/close:", on_click=state.select_ids, args=(None,), width="stretch"
-        )
-    with reviewers.popover("Reviewers", icon=":material/group:", width="stretch"):
-        _reviewers(found)
-    with judge.popover("Judge all", icon=":material/gavel:", disabled=not count, width="stretch"):
-        st.caption(f"One verdict for all {count:,} outliers that the filters leave. Undo takes it back at once.")
-        for verdict in judging.VERDICTS:
-            st.button(
-                f"{verdict.capitalize()} all {count:,}",
-                key=f"all {verdict}",
-                on_click=lambda verdict=verdict: _judge(found, found.outliers.ids(filters), verdict),
-                width="stretch",
-            )
-        st.button("Undo the newest verdict", key="undo", on_click=_undo, args=(found,), disabled=verdicts.empty, width="stretch")
-    with export:
+    st.markdown(f"**{count:,}** of {len(found.outliers):,} outliers · {len(verdicts):,} judged ({said})")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if chosen is not None:
+            st.button(f"Selection of {len(chosen):,}", icon=":material/close:", on_click=state.select_ids, args=(None,))
+        if wish.alike is not None:
+            st.button(f"Like outlier {like}, by cosine", icon=":material/close:", key="unlike", on_click=state.be_like, args=(None,))
+        looks = grid_looks(found)
+        people = st.popover("Reviewers", icon=":material/group:", key="reviewers", on_change="rerun")
+        with people:
+            _reviewers(found, compare=bool(people.open))
+        with st.popover("Judge all", icon=":material/gavel:", disabled=not count):
+            _judge_all(found, filters, count, undoable=not verdicts.empty)
         export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="grid")
+    return looks
 
 
-def _reviewers(found: Finished) -> None:
-    """Who judges, whether blindly, and how far people agree."""
+def _judge_all(found: Finished, filters: Filters, count: int, *, undoable: bool) -> None:
+    """One verdict, or one tag, for all that the filters leave."""
+    st.caption(f"One verdict for all {count:,} outliers that the filters leave. Undo takes it back at once.")
+    for verdict in judging.VERDICTS:
+        st.button(
+            f"{verdict.capitalize()} all {count:,}",
+            key=f"all {verdict}",
+            on_click=lambda verdict=verdict: _judge(found, found.outliers.ids(filters), verdict),
+            width="stretch",
+        )
+    st.button("Undo the newest verdict", key="undo", on_click=_undo, args=(found,), disabled=not undoable, width="stretch")
+    st.text_input("Tag", key="tag all", placeholder="a word to find them by", max_chars=tags.LONGEST)
+    st.button(
+        f"Tag all {count:,}",
+        key="put tag",
+        icon=":material/label:",
+        on_click=lambda: _tag(found, found.outliers.ids(filters)),
+        disabled=not state.value("tag all"),
+        width="stretch",
+    )
+
+
+def _tag(found: Finished, ids: np.ndarray) -> None:
+    try:
+        tags.put(open_database(), found.run.id, ids.tolist(), state.value("tag all"), who=state.who())
+    except BadInput as error:
+        st.toast(str(error), icon=":material/error:")
+        return
+    state.put("tag all", "")
+
+
+def _reviewers(found: Finished, *, compare: bool) -> None:
+    """Who judges, whether blindly, and how far people agree; that only where somebody looks, for it reads every verdict."""
     if not state.logged_in():
         st.text_input(
             "Your name",
@@ -202,6 +222,8 @@ def _reviewers(found: Finished) -> None:
         bind="query-params",
         persist_state="session",
     )
+    if not compare:
+        return
     pairs = agreement(judging.of_each(open_database(), found.run.id))
     if pairs.empty:
         st.caption("No two people have judged the same outlier yet.")

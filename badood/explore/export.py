@@ -48,8 +48,8 @@ def kind_of(path: Path) -> Kind:
     return SUFFIXES[ending]
 
 
-VERDICT = ("verdict", "verdict_note", "verdict_who", "verdict_at")
-"""Columns of an export that say what people think of an outlier; empty where nobody judged it."""
+VERDICT = ("verdict", "verdict_note", "verdict_who", "verdict_at", "tags")
+"""Columns of an export that say what people think of an outlier; empty where nobody judged it, or put a tag on it."""
 
 
 def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, verdicts: pd.DataFrame | None = None) -> Path:
@@ -57,7 +57,7 @@ def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, 
 
     Args:
         ids: outlier_id of the selection; None = all.
-        verdicts: those that stand, as `store.verdicts.current` gives them: they are exported as columns `VERDICT`; none = without these.
+        verdicts: those that stand and tags, as `store.tags.with_verdicts` gives them: they are exported as columns `VERDICT`; none = without these.
 
     Raises:
         BadInput: the selection is empty or names outliers the run lacks.
@@ -143,6 +143,7 @@ def with_verdicts(table: pd.DataFrame, verdicts: pd.DataFrame | None) -> pd.Data
         "verdict_note": given["note"],
         "verdict_who": given["who"],
         "verdict_at": at,
+        "tags": given["tags"],
     }
     texts = {name: pd.Series(list(values), index=table.index, dtype="str").fillna("") for name, values in told.items()}
     return table.assign(**texts)

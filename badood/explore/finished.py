@@ -16,7 +16,7 @@ from badood.evaluate.agreement import Agreement
 from badood.evaluate.metrics import METRICS as OOD_METRICS
 from badood.evaluate.ood_types import TYPES, type_table
 from badood.explore.queries import Filters, Outliers
-from badood.filter import OVERLAP_QUANTILE, id_band, overlap, select
+from badood.filter import OVERLAP_LIMIT, OVERLAP_QUANTILE, id_band, overlap, select
 from badood.pipeline.artefacts import (
     OURS,
     Confidence,
@@ -64,6 +64,9 @@ class Scale:
 
 CONFIDENCES = Scale(0.0, 1.0, 0.001)
 """All of id_confidence."""
+
+_AT_ONCE = 65_536
+"""Embeddings that are widened to float32 at a time."""
 
 _NARROW = 0.25
 """Outliers that lie in a smaller part of id_confidence are looked at enlarged."""
@@ -173,6 +176,26 @@ class Finished:
         similarity = z0 @ vector / (self._lengths * np.linalg.norm(vector)).clip(1e-12)
         rows = np.argsort(-similarity, kind="stable")[:count]
         return pd.DataFrame({"row": rows, "anchor_class": [self.classes[label] for label in labels[rows]], "similarity": similarity[rows]})
+
+    def alike(self, outlier_id: int, count: int = 300) -> pd.DataFrame:
+        """The outliers whose embeddings are most alike: outlier_id and similarity (cosine, -1..1), itself first.
+
+        Raises:
+            BadInput: the run has no encoder, or no such outlier.
+        """
+        itself = self.outliers.place(outlier_id)
+        vector = np.array(self.embeddings[itself], dtype=np.float32)
+        vector /= max(float(np.linalg.norm(vector)), 1e-12)
+        similarity = np.empty(len(self.embeddings), dtype=np.float32)
+        for first in range(0, len(similarity), _AT_ONCE):
+            block = np.asarray(self.embeddings[first : first + _AT_ONCE], dtype=np.float32)
+            similarity[first : first + _AT_ONCE] = block @ vector / np.linalg.norm(block, axis=1).clip(1e-12)
+        similarity[itself] = 2  # first, before its copies
+        count = min(count, len(similarity))
+        rows = np.argpartition(-similarity, count - 1)[:count]
+        rows = rows[np.argsort(-similarity[rows], kind="stable")]
+        ids = self.outliers.values("outlier_id")[rows]
+        return pd.DataFrame({"outlier_id": ids, "similarity": similarity[rows].clip(-1, 1)})
 
     @cached_property
     def _lengths(self) -> NDArray[np.floating]:
@@ -310,17 +333,32 @@ class Finished:
 
     @cached_property
     def starting_band(self) -> tuple[float, float]:
-        """The run's own band in id_confidence; where it keeps nothing, what the filter q-mid keeps or, failing that, all outliers."""
+        """The band in id_confidence to start with: the run's own where it keeps anything, else that of the filter q-mid, else all outliers; its upper
+        end lowered until the overlap with ID is no more than `filter.OVERLAP_LIMIT`. Where no band is inside that limit, the first that keeps anything.
+        """
         cfg = self.run.cfg.filter
-        own = self.limits(cfg.lo, cfg.hi, quantiles=cfg.strategy == "quantile")
-        if self.outliers.count(Filters(id_confidence=own)):
-            return own
+        bands = [self.limits(cfg.lo, cfg.hi, quantiles=cfg.strategy == "quantile")]
         try:
             chosen = select(self.outliers.table(), Filter(strategy="q-mid"), self._confidence("validation"))
+            kept = self.outliers.table()["id_confidence"][chosen.kept]
+            bands.append((float(kept.min()), float(kept.max())))
         except EmptySelection:
-            return self.outlier_scale.lo, self.outlier_scale.hi
-        kept = self.outliers.table()["id_confidence"][chosen.kept]
-        return float(kept.min()), float(kept.max())
+            pass
+        bands.append((self.outlier_scale.lo, self.outlier_scale.hi))
+        lowered = (self._inside_limit(*band) for band in bands)
+        return next((band for band in lowered if band), None) or next(
+            band for band in bands if self.outliers.count(Filters(id_confidence=band))
+        )
+
+    def _inside_limit(self, lo: float, hi: float) -> tuple[float, float] | None:
+        """The widest band from `lo` up to at most `hi` whose overlap is inside the limit; none where that keeps nothing."""
+        values = np.sort(self.outliers.values("id_confidence", Filters(id_confidence=(lo, hi))))
+        overlaps = np.cumsum(values > self.id_quantile) / np.arange(1, len(values) + 1)
+        ends = np.append(values[1:] != values[:-1], True)[: len(values)]  # of equal confidences a band keeps all
+        fitting = np.flatnonzero((overlaps <= OVERLAP_LIMIT) & ends)
+        if not len(fitting):
+            return None
+        return (lo, hi) if fitting[-1] == len(values) - 1 else (lo, float(values[fitting[-1]]))
 
     def overlap(self, filters: Filters) -> float:
         """Share of the outliers that pass which look as ID as 95 % of ID validation; 0 where none passes."""

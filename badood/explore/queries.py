@@ -38,6 +38,8 @@ class Filters(BaseModel):
     guidance_scale: tuple[float, ...] = ()
     outlier_id: tuple[int, ...] | None = None
     """Only these; an empty tuple lets nothing through. For verdicts and lassos."""
+    without: tuple[int, ...] = ()
+    """outlier_id of those that are left out."""
 
 
 _INTERVALS = ("id_confidence", "minority_score", "nearest_cosine", "harm")
@@ -129,6 +131,7 @@ class Outliers:
         sort: str = "id_confidence",
         descending: bool = False,
         ranks: Mapping[int, int] | None = None,
+        group: str | None = None,
         offset: int = 0,
         limit: int = 60,
     ) -> pd.DataFrame:
@@ -136,10 +139,10 @@ class Outliers:
 
         Args:
             sort: column to sort by. ranks: by outlier_id what to sort by first, for what the file does not know, such as verdicts;
-                outliers without a rank come last whichever way round.
+                outliers without a rank come last whichever way round. group: column whose equal values stand together, ascending.
 
         Raises:
-            BadInput: no column is called `sort`.
+            BadInput: no column is called `sort`, or `group`.
         """
         where, values = _where(filters)
         way = "DESC" if descending else "ASC"
@@ -149,6 +152,8 @@ class Outliers:
             source += " LEFT JOIN (SELECT unnest(?::BIGINT[]) AS ranked, unnest(?::BIGINT[]) AS rank) ON outlier_id = ranked"
             values = [list(ranks), list(ranks.values()), *values]
             order = f"rank {way} NULLS LAST, {order}"
+        if group is not None:
+            order = f"{self._quoted(group)} ASC NULLS LAST, {order}"
         selected = ", ".join(map(_quote, self.columns))
         query = f"SELECT {selected} FROM {source} {where} ORDER BY {order} LIMIT ? OFFSET ?"
         return self._frame(query, [*values, limit, offset])
@@ -182,6 +187,16 @@ class Outliers:
         """(M,) one column of those that pass, in the file's order."""
         where, values = _where(filters)
         return self._frame(f"SELECT {self._quoted(column)} AS value FROM outliers {where} ORDER BY row", values)["value"].to_numpy()
+
+    def matrix(self, rows: str, columns: str, filters: Filters = Filters()) -> pd.DataFrame:
+        """How many of each pair of values of two columns pass: a frame of counts, both axes in the order of their values; rows without a value are left out."""
+        where, values = _where(filters)
+        one, other = self._quoted(rows), self._quoted(columns)
+        query = f"""SELECT {one} AS a, {other} AS b, count(*) AS count FROM (SELECT * FROM outliers {where})
+            WHERE a IS NOT NULL AND b IS NOT NULL GROUP BY 1, 2"""
+        counts = self._frame(query, values)
+        table = counts.pivot(index="a", columns="b", values="count").fillna(0).astype(np.int64)
+        return table.rename_axis(index=rows, columns=columns)
 
     def mix(self, by: str, filters: Filters = Filters()) -> pd.DataFrame:
         """How many of each value of the column `by` pass: columns `by`, count and share, most frequent first."""
@@ -340,6 +355,9 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         if name in _INTERVALS:
             clauses.append(f"{name} BETWEEN ? AND ?")
             values += value
+        elif name == "without":
+            clauses.append("outlier_id NOT IN (SELECT unnest(?))")
+            values.append(list(value))
         else:
             clauses.append(f"{name} IN (SELECT unnest(?))")
             values.append(list(value))

@@ -58,6 +58,40 @@ class Judged(Table):
     outlier_id: Mapped[int] = mapped_column(Integer, primary_key=True)
 
 
+class Tag(Table):
+    """A word that somebody put on an outlier."""
+
+    __tablename__ = "tags"
+
+    run_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    outlier_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    tag: Mapped[str] = mapped_column(String(60), primary_key=True)
+    who: Mapped[str] = mapped_column(String(200))
+    at: Mapped[datetime.datetime] = mapped_column(Moment, default=now)
+
+
+class Selection(Table):
+    """Outliers that a link names by a key of them: an address cannot hold thousands of numbers."""
+
+    __tablename__ = "selections"
+
+    run_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    key: Mapped[str] = mapped_column(String(20), primary_key=True)
+    ids: Mapped[list[int]] = mapped_column(JSON)
+
+
+class View(Table):
+    """What the grid shows and how, under a name."""
+
+    __tablename__ = "views"
+
+    run_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    shown: Mapped[dict[str, Any]] = mapped_column(JSON)
+    who: Mapped[str] = mapped_column(String(200))
+    at: Mapped[datetime.datetime] = mapped_column(Moment, default=now)
+
+
 class Job(Table):
     """A piece of long work: what to do, how far it is, how it ended."""
 

@@ -27,7 +27,7 @@ from badood.explore.finished import Finished
 from badood.explore.queries import Filters
 from badood.jobs import queue
 from badood.jobs.answers import ANSWERS
-from badood.store import jobs, open_database, verdicts
+from badood.store import jobs, open_database, tags, verdicts, views
 from tests.detect.foreign import ResNet20, seasoned
 
 
@@ -364,9 +364,13 @@ def test_reviewers_are_told_apart_and_their_agreement_is_shown(small_run: Finish
     of_one = small_run.outliers.ids(Filters(anchor_class=(one,)))
     verdicts.give(open_database(), "small", of_one[:3], "keep", who="ada")
     test = shown("outliers")  # by AppTest's login
-    assert "No two people" in texts(test)
+    assert "No two people" not in texts(test)  # nothing is compared while the popover is closed
+    test.session_state["reviewers"] = True
+    assert "No two people" in texts(test.run())
     test.multiselect(key="class").set_value([one]).run()
     test.button(key="all reject").click().run()
+    test.session_state["reviewers"] = True
+    test.run()
     (pair,) = test.dataframe[0].value.to_dict("records")
     assert (pair["one"], pair["other"], pair["both"], pair["same"]) == ("ada", "test@example.com", 3, 0)
     assert verdicts.of_each(open_database(), "small")["who"].value_counts().to_dict() == {"ada": 3, "test@example.com": len(of_one)}
@@ -386,8 +390,60 @@ def test_the_detail_view_opens_from_a_link(small_run: Finished) -> None:
     test = shown("outliers", outlier=5)
     assert not test.exception
     assert "Nearest training images" in texts(test)
+    test.text_input(key="note 5").set_value("no object in it")
     test.button(key="detail unsure").click().run()
-    assert verdicts.current(open_database(), "small")["verdict"].tolist() == ["unsure"]
+    test.multiselect(key="tags 5").set_value(["fog"]).run()
+    told = tags.with_verdicts(open_database(), "small").iloc[0]
+    assert (told["outlier_id"], told["verdict"], told["note"], told["tags"]) == (5, "unsure", "no object in it", "fog")
+    test.text_input(key="note 5").set_value("blurred").run()
+    assert verdicts.current(open_database(), "small")["note"].tolist() == ["blurred"]
+    test.multiselect(key="tags 5").set_value([]).run()
+    assert tags.current(open_database(), "small").empty
+
+
+def test_the_grid_shows_what_is_most_alike(small_run: Finished) -> None:
+    test = shown("outliers", like=7)
+    assert not test.exception
+    alike = small_run.alike(7)
+    assert alike["outlier_id"].iloc[0] == 7
+    assert f"**{len(alike)}** of" in texts(test)
+    assert test.button(key="unlike").label == "Like outlier 7, by cosine"
+    test.button(key="unlike").click().run()
+    assert "like" not in test.query_params
+    beyond = shown("outliers", like=10**9)
+    assert f"**{len(small_run.outliers)}** of" in texts(beyond)
+
+
+def test_a_link_names_a_selection(small_run: Finished) -> None:
+    key = views.keep_selection(open_database(), "small", [4, 2, 9, 2])
+    test = shown("outliers", run="small", selection=key)
+    assert "**3** of" in texts(test)
+    assert test.query_params["selection"] == key
+    gone = shown("outliers", run="small", selection="0123")
+    assert "no selection '0123'" in texts(gone)
+    assert f"**{len(small_run.outliers)}** of" in texts(gone)
+
+
+def test_tags_and_views_are_kept(small_run: Finished) -> None:
+    test = shown("outliers", run="small")
+    kept = small_run.outliers.ids(Filters(anchor_class=("jeep",)))
+    test.multiselect(key="class").set_value(["jeep"]).run()
+    test.text_input(key="tag all").set_value("a car").run()
+    test.button(key="put tag").click().run()
+    assert tags.current(open_database(), "small")["outlier_id"].tolist() == kept.tolist()
+    test.text_input(key="view name").set_value("cars").run()
+    test.button(key="keep view").click().run()
+    assert views.saved(open_database(), "small")["cars"].items() >= {"class": ["jeep"], "order": "descending", "like": None}.items()
+    test.multiselect(key="class").set_value([]).run()
+    test.multiselect(key="tag").set_value(["a car"]).run()
+    assert f"**{len(kept)}** of" in texts(test)
+    test.multiselect(key="tag").set_value([]).run()
+    test.button(key="view cars").click().run()
+    assert not test.exception
+    assert test.multiselect(key="class").value == ["jeep"]
+    assert f"**{len(kept)}** of" in texts(test)
+    test.button(key="drop view cars").click().run()
+    assert views.saved(open_database(), "small") == {}
 
 
 def archive(entries: dict[str, bytes]) -> io.BytesIO:

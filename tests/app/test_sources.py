@@ -95,7 +95,7 @@ def test_the_grid_is_filtered_sorted_and_coloured_by_source(several_runs: Finish
 
 
 def test_outliers_that_look_like_copies_can_be_found(several_runs: Finished) -> None:
-    test = shown("outliers", run="both", sort="nearest_cosine", order="falling")
+    test = shown("outliers", run="both", sort="nearest_cosine", order="descending")
     slider = test.slider(key="likeness")
     middle = round(float(np.median(several_runs.outliers.values("nearest_cosine"))), 3)
     slider.set_value((middle, slider.max)).run()

@@ -70,7 +70,7 @@ def test_every_key_is_written_once_and_in_order_over_a_reload(address: str, brow
 
 def test_the_page_turns_behind_its_last_outlier(address: str, browser: Browser, small_run: Finished) -> None:
     page = opened(browser, address, "/outliers?run=small")
-    order = small_run.outliers.page(limit=63)["outlier_id"].astype(int).tolist()
+    order = small_run.outliers.page(descending=True, limit=63)["outlier_id"].astype(int).tolist()
     page.locator(".tile").nth(58).focus()
     page.locator(".tile").nth(58).click()
     page.keyboard.press("Escape")
@@ -82,7 +82,7 @@ def test_the_page_turns_behind_its_last_outlier(address: str, browser: Browser, 
 
 def test_none_is_skipped_where_judged_outliers_leave_the_list(address: str, browser: Browser, small_run: Finished) -> None:
     page = opened(browser, address, "/outliers?run=small&verdict=none+yet")
-    order = small_run.outliers.page(limit=70)["outlier_id"].astype(int).tolist()
+    order = small_run.outliers.page(descending=True, limit=70)["outlier_id"].astype(int).tolist()
     pressed(page, "k" * 65)
     saved(page)
     assert sorted(judged("small")) == sorted(order[:65])
@@ -91,7 +91,7 @@ def test_none_is_skipped_where_judged_outliers_leave_the_list(address: str, brow
 
 def test_two_reviewers_take_back_their_own_verdicts(address: str, browser: Browser, small_run: Finished) -> None:
     one, other = (opened(browser, address, "/outliers?run=small") for _ in range(2))
-    order = small_run.outliers.page(limit=3)["outlier_id"].astype(int).tolist()
+    order = small_run.outliers.page(descending=True, limit=3)["outlier_id"].astype(int).tolist()
     one.keyboard.press("k")
     saved(one)
     other.keyboard.press("ArrowRight")
@@ -111,7 +111,7 @@ def test_two_reviewers_take_back_their_own_verdicts(address: str, browser: Brows
 
 def test_outliers_are_reviewed_one_at_a_time(address: str, browser: Browser, small_run: Finished) -> None:
     page = opened(browser, address, "/outliers?run=small&alone=true")
-    order = small_run.outliers.page(limit=62)["outlier_id"].astype(int).tolist()
+    order = small_run.outliers.page(descending=True, limit=62)["outlier_id"].astype(int).tolist()
     shown = page.locator(".tile:visible")
     expect(shown).to_have_count(1)
     expect(page.locator(".place")).to_contain_text(f"1 of {len(small_run.outliers)}")

@@ -1,6 +1,7 @@
 """A finished run says what it found, and names what is not there."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from badood.explore.figures.style import colours
 from badood.explore.finished import Finished, finished
 from badood.explore.queries import Filters, Outliers, origin
 from badood.explore.report import write_report
+from badood.filter import OVERLAP_LIMIT
 from badood.pipeline.artefacts import Harm
 
 
@@ -70,15 +72,32 @@ def test_a_scale_holds_all_outliers_at_ends_with_few_digits(found: Finished) -> 
     assert scale.with_values(-1.0).lo == -1.0
 
 
-def test_the_band_to_start_with_keeps_something(found: Finished) -> None:
-    assert found.starting_band == (found.run.cfg.filter.lo, found.run.cfg.filter.hi)
+def with_confidences(found: Finished, change: Callable[[pd.Series], pd.Series]) -> Finished:
+    """The run with other id_confidences of its outliers."""
     path = found.outliers.path
     table = pd.read_parquet(path)
-    table.assign(id_confidence=0.01 * table["id_confidence"]).to_parquet(path)  # all far below the run's own band
-    other = finished(found.run.folder)
+    table.assign(id_confidence=change(table["id_confidence"])).to_parquet(path)
+    return finished(found.run.folder)
+
+
+def test_the_band_to_start_with_keeps_outliers_and_is_inside_the_overlap_limit(found: Finished) -> None:
+    own = (found.run.cfg.filter.lo, found.run.cfg.filter.hi)
+    assert found.overlap(Filters(id_confidence=own)) > OVERLAP_LIMIT
+    band = Filters(id_confidence=found.starting_band)
+    assert 0 < found.overlap(band) <= OVERLAP_LIMIT
+    assert 0 < found.outliers.count(band) < len(found.outliers)
+
+
+def test_the_band_to_start_with_keeps_something_where_the_own_one_does_not(found: Finished) -> None:
+    other = with_confidences(found, lambda confidence: 0.01 * confidence)  # all far below the run's own band
     assert other.fitting_scale == other.outlier_scale
     kept = other.outliers.count(Filters(id_confidence=other.starting_band))
     assert 0 < kept < len(other.outliers)
+
+
+def test_the_band_to_start_with_is_the_own_one_where_all_outliers_look_id(found: Finished) -> None:
+    other = with_confidences(found, lambda confidence: 0.2 + 0.8 * confidence)
+    assert other.starting_band == (found.run.cfg.filter.lo, found.run.cfg.filter.hi)
 
 
 def test_shares_taken_for_id_follow_the_threshold(found: Finished) -> None:

@@ -45,7 +45,7 @@ class Tile:
         beside: images that stand beside it where it is shown alone.
         id: outlier_id. url: of its image. anchor: address of its anchor's image, shown under it; none = not shown.
         mark: text of the upper right corner, or "". caption: under the image. kind: OOD type and source. colour: of the border.
-        verdict: keep, reject, unsure or "".
+        verdict: keep, reject, unsure or "". group: heading over the first tile of its group, or "".
     """
 
     id: int
@@ -56,6 +56,7 @@ class Tile:
     kind: str
     colour: str
     verdict: str
+    group: str = ""
     beside: tuple[Beside, ...] = ()
 
 
@@ -67,6 +68,7 @@ def gallery(
     last: int,
     kinds: Mapping[str, str],
     alone: bool,
+    side: int,
     size: int,
     count: int,
     staying: Sequence[Verdict] | None,
@@ -75,7 +77,7 @@ def gallery(
     acted: Callable[[Sequence[Act]], None],
     redraw: Callable[[], None],
     turned: Callable[[int], None],
-    opened: Callable[[int], None],
+    asked: Mapping[str, Callable[[int], None]],
 ) -> None:
     """Draw the grid. What a person does is told before the page is drawn anew.
 
@@ -85,10 +87,11 @@ def gallery(
     Args:
         pages: tiles by number of the page, from 1: those of `page` and of its neighbours, so that a turn to these is drawn at once.
         run: whose outliers these are. page: which one to show. last: number of the last page. kinds: colours of the borders by name, for the legend.
-        alone: show one outlier at a time, large. size: outliers a page. count: of them in all.
+        alone: show one outlier at a time, large. side: least width of a tile in px. size: outliers a page. count: of them in all.
         staying: verdicts with which an outlier stays in the list; none = whatever its verdict.
         undoable: whether there is a verdict to take back.
-        acted: told what was done, in order, to write it down. redraw: called thereafter. turned: told the number of the page to go to. opened: told of the outlier to show in full.
+        acted: told what was done, in order, to write it down. redraw: called thereafter. turned: told the number of the page to go to.
+        asked: what can be asked of one outlier, told its id: "open" (show it in full) and, where it can be answered, "like" (show those like it).
     """
 
     def heard() -> None:
@@ -96,14 +99,14 @@ def gallery(
         state.be_browser(str(said["browser"]))
         if said["page"] is not None:
             turned(int(said["page"]))
-        if said["opened"] is not None:
-            opened(int(said["opened"]))
         acts = [Act(str(each["id"]), str(each["run"]), tuple(map(int, each["ids"])), each["verdict"]) for each in said["acts"]]
         acted([each for each in acts if _ID.fullmatch(each.id)])
         # an error above leaves it unheard, and it is told again. Part of the data: the browser knows by it which drawing answers what it has
         # shown ahead, and draws anew also where nothing else differs, as after a verdict that was taken back before its own drawing arrived
         state.put(f"{key} heard", said["at"])
         state.put(f"{key} written", [each.id for each in acts])
+        if said["asked"] is not None:
+            asked[said["asked"]["what"]](int(said["asked"]["id"]))
         if acts:
             redraw()
 
@@ -115,6 +118,8 @@ def gallery(
             "browser": state.browser(),
             "written": state.value(f"{key} written", []),
             "alone": alone,
+            "side": side,
+            "asks": list(asked),
             "size": size,
             "count": count,
             "staying": staying,

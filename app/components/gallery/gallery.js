@@ -79,8 +79,11 @@ function unique() {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   // what must outlive a redraw lies on the element: the component is called anew with all new data
-  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "", ahead: "", tiles: [], page: 0, told: 0, turned: 0, opened: 0 });
+  const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "", ahead: "", tiles: [], page: 0, told: 0, turned: 0, asked: 0 });
   const tiles = root.querySelector(".tiles");
+  const inOrder = () => [...tiles.querySelectorAll(".tile")];
+  const sheet = root.querySelector("dialog");
+  const toggleSheet = () => (sheet.open ? sheet.close() : sheet.show());
   const verdicts = new Map(Object.values(data.near).flat().map((tile) => [tile.id, tile.verdict]));
 
   const out = (at.out ??= shelf({ browser: data.browser, acts: [] }));
@@ -99,13 +102,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
     at.told = Math.max(Date.now(), data.heard + 1);
     at.named = true;
     if (at.turned === NOW) at.turned = at.told;
-    if (at.opened === NOW) at.opened = at.told;
+    if (at.asked === NOW) at.asked = at.told;
     const page = unheard(at.turned) ? at.page : null;
-    setTriggerValue("told", { browser: out.browser, acts: out.acts.slice(0, AT_ONCE), page, opened: unheard(at.opened) ? at.open : null, at: at.told });
+    const asked = unheard(at.asked) ? at.wish : null;
+    setTriggerValue("told", { browser: out.browser, acts: out.acts.slice(0, AT_ONCE), page, asked, at: at.told });
   };
   const pump = () => {
     const nameless = out.browser !== data.browser && !at.named;
-    if ((out.acts.length || nameless || unheard(at.turned) || unheard(at.opened)) && Date.now() - at.told >= AGAIN) tell();
+    if ((out.acts.length || nameless || unheard(at.turned) || unheard(at.asked)) && Date.now() - at.told >= AGAIN) tell();
   };
   const act = (verdict, ids) => {
     out.acts.push({ id: `${out.browser}:${unique()}`, run: data.run, ids, verdict });
@@ -125,7 +129,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const known = listed();
     at.tiles = known ?? [];
     if (!known) return; // not here yet
-    const shown = JSON.stringify([data.alone, known.map((tile) => [tile.id, tile.url, tile.anchor])]);
+    const shown = JSON.stringify([data.alone, known.map((tile) => [tile.id, tile.url, tile.anchor, tile.mark, tile.group, tile.colour])]);
     const next = data.near[at.page + 1] ?? [];
     const ahead = next.map((tile) => tile.url).join();
     const rest = shown !== at.shown || ahead !== at.ahead;
@@ -136,9 +140,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const place = known.findIndex((tile) => tile.id === at.under); // the cursor stays on its outlier where others left the list
       at.cursor = Math.max(0, Math.min(place < 0 ? at.cursor : place, known.length - 1));
       at.under = known[at.cursor]?.id;
-      tiles.replaceChildren(...known.map((tile) => drawTile(tile, data.alone)));
-      tiles.children[at.cursor]?.classList.add("current"); // what is not shown cannot take the focus
-      if (focused) tiles.children[at.cursor]?.focus();
+      tiles.replaceChildren(
+        ...known.flatMap((tile, place) => [
+          ...(tile.group && tile.group !== known[place - 1]?.group && !data.alone ? [element("h4", "group", tile.group)] : []),
+          drawTile(tile, data.alone),
+        ]),
+      );
+      inOrder()[at.cursor]?.classList.add("current"); // what is not shown cannot take the focus
+      if (focused) inOrder()[at.cursor]?.focus();
     }
     if (rest) loadRest(tiles, next);
     at.ahead = ahead;
@@ -158,7 +167,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const number = root.querySelector("input");
   const undoable = () => data.undoable || out.acts.some((act) => act.verdict);
   const paint = () => {
-    [...tiles.children].forEach((tile, place) => {
+    inOrder().forEach((tile, place) => {
       const id = Number(tile.dataset.id);
       const verdict = verdicts.get(id) || "";
       const badge = tile.querySelector(".verdict");
@@ -172,6 +181,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
         for (const image of tile.querySelectorAll(".beside img:not([src])")) image.src = image.dataset.src;
     });
     root.classList.toggle("alone", data.alone);
+    root.style.setProperty("--side", `${data.side}px`);
+    root.querySelector("[data-do=like]").hidden = !data.asks.includes("like");
     const under = at.tiles[at.cursor];
     const place = `${((at.page - 1) * data.size + at.cursor + 1).toLocaleString("en")} of ${data.count.toLocaleString("en")}`;
     root.querySelector(".place").textContent = data.alone && under ? [place, under.caption, under.kind].filter(Boolean).join(" · ") : "";
@@ -212,17 +223,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tell();
     show();
   };
-  const open = (place) => {
-    if (idAt(place) === undefined) return;
-    at.open = idAt(place);
-    at.opened = NOW;
+  const ask = (what, place) => {
+    if (idAt(place) === undefined || !data.asks.includes(what)) return;
+    at.wish = { what, id: idAt(place) };
+    at.asked = NOW;
     tell();
   };
   const go = (place) => {
     at.cursor = Math.max(0, Math.min(place, at.tiles.length - 1));
     at.under = idAt(at.cursor);
     paint();
-    tiles.children[at.cursor]?.focus();
+    inOrder()[at.cursor]?.focus();
   };
   const range = (to) => {
     for (let place = Math.min(at.from, to); place <= Math.max(at.from, to); place++) at.selected.add(idAt(place));
@@ -237,7 +248,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     page: () => at.tiles.forEach((tile) => at.selected.add(tile.id)),
     clear: () => at.selected.clear(),
     undo: () => undoable() && act(null, []),
-    open: () => open(at.cursor),
+    open: () => ask("open", at.cursor),
+    like: () => ask("like", at.cursor),
+    keys: () => toggleSheet(),
     back: () => turn(at.page - 1),
     next: () => turn(at.page + 1),
   };
@@ -250,7 +263,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
     const tile = event.target.closest(".tile");
     if (!tile) return;
-    at.cursor = [...tiles.children].indexOf(tile);
+    at.cursor = inOrder().indexOf(tile);
     at.under = idAt(at.cursor);
     event.shiftKey ? range(at.cursor) : toggle(at.cursor);
     tile.focus();
@@ -258,7 +271,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   root.ondblclick = (event) => {
     const tile = event.target.closest(".tile");
-    if (tile) open([...tiles.children].indexOf(tile));
+    if (tile) ask("open", inOrder().indexOf(tile));
   };
   number.onchange = () => {
     turn(Math.round(Math.min(Math.max(number.valueAsNumber || at.page, 1), data.last)));
@@ -270,7 +283,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const inTiles = Boolean(event.target.closest(".tile"));
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across(), ArrowUp: -across() };
     if ((event.ctrlKey || event.metaKey) && key !== "a" && key !== "z") return;
-    if (KEYS[key]) judge(KEYS[key]);
+    if (sheet.open && key === "Escape") toggleSheet();
+    else if (key === "?") toggleSheet();
+    else if (KEYS[key]) judge(KEYS[key]);
     else if (key === "z") actions.undo();
     else if (key === "a") actions.page();
     else if (key === "Escape") actions.clear();
@@ -281,7 +296,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       if (event.shiftKey) range(at.cursor);
       else at.from = at.cursor;
     } else if (inTiles && key === " ") toggle(at.cursor);
-    else if (inTiles && key === "Enter") open(at.cursor);
+    else if (inTiles && key === "Enter") actions.open();
+    else if (inTiles && key === "m") actions.like();
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -292,7 +308,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const path = event.composedPath();
     if (path.includes(root) || path[0].closest?.("input, textarea, [contenteditable], [role=dialog]")) return;
     const key = event.key.toLowerCase();
-    if (key === "z" || ((KEYS[key] || key === "escape") && at.selected.size)) root.onkeydown(event);
+    if (key === "z" || key === "?" || ((KEYS[key] || key === "escape") && at.selected.size)) root.onkeydown(event);
   };
   at.deaf?.();
   addEventListener("keydown", heard, true); // before Streamlit's own R, which reruns the page
