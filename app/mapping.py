@@ -12,8 +12,11 @@ from badood.explore.finished import Finished
 METHODS: dict[str, str] = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 """Ways to make a map."""
 
-_MOST = {"pca": 20_000, "tsne": 4_000, "umap": 10_000}
-"""Outliers on a map, at most: what a browser draws fluidly, and what takes less than a minute."""
+MOST = 20_000
+"""Dots that a browser draws fluidly."""
+
+_MOST = {"pca": MOST, "tsne": 4_000, "umap": 10_000}
+"""Outliers on a map, at most: also what takes less than a minute."""
 
 _KNOWN = 2_000
 """ID images on a map, at most."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import state
+from app.parts.job_status import job_indicator
 from app.parts.login import require_login
 from app.parts.run_picker import run_picker
 from app.views import band, benchmark, calibration, compare, embedding_map, heatmaps, learn, ood_types, outliers, runs
@@ -28,7 +29,13 @@ PAGES = [
 st.set_page_config("Bad-OOD Explorer", page_icon=BRAND / "mark.svg", layout="wide")
 st.logo(BRAND / "logo.svg", icon_image=BRAND / "mark.svg", size="large")
 require_login()
-page = st.navigation(PAGES)
+page = st.navigation(PAGES, position="hidden")
 state.put("grid_page", PAGES[1])
+state.adopt_link()
+with st.sidebar:
+    for entry in PAGES:  # with the run and the band, so that a new tab shows the same
+        st.page_link(entry, query_params=state.link(), width="stretch")
 run_picker()
+with st.sidebar:
+    job_indicator()
 page.run()

@@ -1,7 +1,7 @@
 """What the server answers beside the pages: images by URL, and whether it is well.
 
 An image's address holds the key of the artefact it comes from, so it never changes and browsers may keep it. Addresses are
-signed: a route answers without a Streamlit session, and a login must not be walked around by guessing numbers.
+signed by run and artefact: a route answers without a Streamlit session, and a login must not be walked around by guessing names.
 """
 
 import hashlib
@@ -42,7 +42,16 @@ async def lifespan(app: object) -> AsyncIterator[None]:
 
 def outlier_url(found: Finished, outlier_id: int) -> str:
     """Address of an outlier's image."""
-    return _signed(found.run.id, found.outliers.key, f"outlier-{outlier_id}")
+    return outlier_urls(found).replace(NUMBER, str(outlier_id))
+
+
+NUMBER = "{outlier_id}"
+"""Stands for the number in `outlier_urls`."""
+
+
+def outlier_urls(found: Finished) -> str:
+    """Address of any outlier's image, with `NUMBER` for its outlier_id."""
+    return _signed(found.run.id, found.outliers.key, f"outlier-{NUMBER}")
 
 
 def id_url(found: Finished, row: int) -> str:
@@ -56,7 +65,7 @@ def grid_url(found: Finished, semantic: int, covariate: int, number: int) -> str
 
 
 def _signed(run: str, key: str, name: str) -> str:
-    return f"/images/{quote(run)}/{key}/{name}?s={_signature(run, key, name)}"
+    return f"/images/{quote(run)}/{key}/{name}?s={_signature(run, key)}"
 
 
 def _signature(*parts: str) -> str:
@@ -78,7 +87,7 @@ async def image(request: Request) -> Response:
     """An image of a run: at once where it is in memory, else read in a thread, so that others need not wait."""
     run, key, name = (request.path_params[part] for part in ("run", "key", "name"))
     given = request.query_params.get("s", "").encode(errors="replace")  # of text, only ASCII can be compared
-    if not hmac.compare_digest(given, _signature(run, key, name).encode()):
+    if not hmac.compare_digest(given, _signature(run, key).encode()):
         return PlainTextResponse("This address is not signed by this store.", 403)
     kind, *numbers = name.split("-")
     try:

@@ -135,18 +135,25 @@ def _parameters(shown: Band) -> dict[str, str]:
     return {"lo": f"{shown.lo:.9g}", "hi": f"{shown.hi:.9g}", "unit": shown.unit}
 
 
+def adopt_link() -> None:
+    """Take over the band that a link names, before a click on another page drops it from the address."""
+    if "band" not in st.session_state and (named := _linked_band()) is not None:
+        st.session_state["band"] = named
+
+
+def _linked_band() -> Band | None:
+    """The band of the URL; none where it names none, or none that could be."""
+    query = st.query_params
+    try:
+        lo, hi = float(query["lo"]), float(query["hi"])
+    except (KeyError, ValueError):
+        return None
+    return Band(lo, hi, "quantile" if query.get("unit") == "quantile" else "confidence") if 0 <= lo <= hi <= 1 else None
+
+
 def band(found: Finished) -> Band:
     """The band that is looked at: set, else of the URL, else the one to start with."""
-    if "band" in st.session_state:
-        return st.session_state["band"]
-    query, start = st.query_params, Band(*found.starting_band)
-    try:
-        lo, hi = float(query.get("lo", start.lo)), float(query.get("hi", start.hi))
-    except ValueError:
-        return start
-    if not 0 <= lo <= hi <= 1:
-        return start
-    return Band(lo, hi, "quantile" if query.get("unit") == "quantile" else "confidence")
+    return st.session_state.get("band") or _linked_band() or Band(*found.starting_band)
 
 
 def set_band(new: Band, *, by_slider: bool = False) -> None:
@@ -342,9 +349,10 @@ def show_in_grid(**filters: Any) -> None:
     """Go to the grid and show what these filters leave, and these alone.
 
     Args:
-        filters: values by key of `GRID_FILTERS`.
+        filters: values by key of `GRID_FILTERS`, and "like", as for `be_like`.
     """
     clear_grid()
+    be_like(filters.pop("like", None))
     _fill(filters)
     st.switch_page(st.session_state["grid_page"])
 

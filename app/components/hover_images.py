@@ -1,4 +1,4 @@
-"""Images beside the pointer over a heatmap: plotly's own labels cannot hold any."""
+"""Images beside the pointer over a plot: plotly's own labels cannot hold any."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 _CSS = """
 .tip { position: fixed; z-index: 1000; pointer-events: none; display: none; padding: 6px; border-radius: 8px; gap: 4px;
-  grid-template-columns: repeat(4, 72px); background: var(--st-background-color); border: 1px solid var(--st-border-color);
+  grid-template-columns: repeat(var(--across, 4), 72px); background: var(--st-background-color); border: 1px solid var(--st-border-color);
   box-shadow: 0 4px 18px rgba(0, 0, 0, .25); }
 .tip img { width: 72px; height: 72px; border-radius: 4px; display: block; }
 """
@@ -17,11 +17,13 @@ export default function ({ data, parentElement }) {
   if (!tip) { tip = document.createElement("div"); tip.className = "tip"; parentElement.appendChild(tip); }
   const show = (event) => {
     const point = event.points[0];
-    const images = data.images[`${Math.round(point.y)} ${Math.round(point.x)}`] || [];
+    const cell = () => data.images[`${Math.round(point.y)} ${Math.round(point.x)}`] || [];
+    const images = data.urls ? (point.customdata ? [data.urls.replace(data.number, point.customdata[0])] : []) : cell();
     tip.replaceChildren(...images.map((url) => { const i = document.createElement("img"); i.src = url; return i; }));
+    tip.style.setProperty("--across", Math.min(4, images.length));
     tip.style.display = images.length ? "grid" : "none";
     const { clientX, clientY } = event.event;
-    const wide = 4 * 76 + 20;
+    const wide = Math.min(4, images.length) * 76 + 20;
     tip.style.left = `${Math.min(clientX + 16, window.innerWidth - wide)}px`;
     tip.style.top = `${clientY + 150 > window.innerHeight ? clientY - 150 : clientY + 52}px`;
   };
@@ -51,5 +53,17 @@ def hover_images(images: Mapping[tuple[int, int], Sequence[str]], *, plots: str,
     Args:
         images: addresses by (y, x) of the cell. plots: key of the container. key: of this component.
     """
-    component = st.components.v2.component("hover_images", html="<div></div>", css=_CSS, js=_JS)
-    component(data={"plots": plots, "images": {f"{y} {x}": list(urls) for (y, x), urls in images.items()}}, key=key)
+    _component({"images": {f"{y} {x}": list(urls) for (y, x), urls in images.items()}}, plots, key)
+
+
+def hover_image(urls: str, number: str, *, plots: str, key: str) -> None:
+    """Show an image while the pointer is over a dot of the plots inside the container `plots`.
+
+    Args:
+        urls: address of any image. number: what in it stands for the first entry of a dot's customdata. plots, key: as for `hover_images`.
+    """
+    _component({"urls": urls, "number": number}, plots, key)
+
+
+def _component(data: Mapping[str, object], plots: str, key: str) -> None:
+    st.components.v2.component("hover_images", html="<div></div>", css=_CSS, js=_JS)(data={"plots": plots, **data}, key=key)

@@ -1,5 +1,7 @@
 """What came of bands: finished retrains before and after, and the sweep over all bands."""
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -8,6 +10,7 @@ from app.parts.band_handles import band_scale
 from app.parts.job_status import job_status, open_jobs
 from app.parts.outlier_filters import HARM
 from app.parts.tables import metric_table
+from app.state import Band
 from app.workers import ensure_worker
 from badood.explore import figures
 from badood.explore.finished import CONFIDENCES, Finished
@@ -76,4 +79,14 @@ def _sweep_plot(found: Finished, table: pd.DataFrame) -> None:
     figure = figures.band_sweep(table, "fpr95", (band.lo, band.hi))
     if band.quantiles:
         figure.update_xaxes(title="lowest ID quantile kept (lo)").update_yaxes(title="highest ID quantile kept (hi)")
-    st.plotly_chart(figure, key="band sweep", config=_PLOT)
+    key = f"band sweep {state.band_turn()}"  # another one whenever the band was set: a chosen cell would stay chosen
+    st.caption("Click a cell to take its band.")
+    st.plotly_chart(figure, key=key, on_select=lambda: _take(key, band), selection_mode="points", config=_PLOT)
+
+
+def _take(key: str, band: Band) -> None:
+    """The band of the cell that was clicked."""
+    points = state.value(key)["selection"]["points"]
+    if points:
+        state.set_band(replace(band, lo=float(points[0]["x"]), hi=float(points[0]["y"])))
+        st.rerun()

@@ -5,11 +5,17 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import state
+from app.components.again import again
 from app.workers import ensure_worker
+from badood.core.errors import BadInput
+from badood.core.progress import duration
 from badood.jobs import queue
 from badood.jobs.worker import alive
+from badood.pipeline.runs import open_run
 from badood.store import jobs, open_database
-from badood.store.tables import Job
+from badood.store.tables import Job, now
+
+_INDICATED = 5
 
 _NAMES = {"retrain": "Retraining", "sweep": "Sweep over all bands", "run": "Run", "train": "Training a model", "benchmark": "Benchmark"}
 
@@ -21,6 +27,20 @@ def job_status(run_id: str, kinds: Sequence[str]) -> None:
     """
     watching = bool(open_jobs(run_id, kinds))
     st.fragment(_draw, run_every=0.5 if watching else None)(run_id, tuple(kinds), watching)
+
+
+def job_indicator() -> None:
+    """What is under way in the background, of any run, in a line each; looks again while anything is."""
+    st.fragment(_indicator)()
+
+
+def _indicator() -> None:
+    now_open = jobs.listed(open_database(), states=jobs.OPEN, limit=_INDICATED)
+    for job in reversed(now_open):
+        told = "waits for its turn" if job.state == "queued" else _stage(job)
+        st.caption(f":material/progress_activity: {_title(job)} ({job.run_id}): {told}")
+    if now_open:
+        again(2.0, key="indicator again")
 
 
 def open_jobs(run_id: str, kinds: Sequence[str]) -> list[Job]:
@@ -40,7 +60,7 @@ def _draw(run_id: str, kinds: tuple[str, ...], watched: bool) -> None:
         ensure_worker()  # one that was killed is replaced, and says of the job it left behind what happened
     for job in reversed(now_open):
         _open_job(job)
-    if listed and listed[0].state in ("failed", "interrupted"):
+    if listed and listed[0].state in ("failed", "interrupted", "cancelled"):
         _ended_badly(listed[0])
 
 
@@ -52,6 +72,25 @@ def _title(job: Job) -> str:
     return f"{_NAMES.get(job.kind, job.kind)}{named}{band}"
 
 
+def _stage(job: Job) -> str:
+    """Which stage of how many it is at, and how far that is."""
+    share = f" {100 * job.step / job.total:.0f} %" if job.step and job.total else ""
+    return f"{job.stage or 'starting'}{share}{_of_all(job)}"
+
+
+def _of_all(job: Job) -> str:
+    """Which stage of how many; empty where the job is no whole run, or has not begun."""
+    if job.kind != "run" or job.stage is None:
+        return ""
+    try:
+        record = open_run(str(job.run_id)).record
+    except BadInput:  # not made yet
+        return ""
+    planned = record.get("outline") or []
+    done = len(set(planned) & set(record["stages"]))
+    return f", stage {min(done + 1, len(planned))} of {len(planned)}" if planned else ""
+
+
 def _open_job(job: Job) -> None:
     text, button = st.columns([6, 1], vertical_alignment="center")
     if job.state == "queued":
@@ -59,15 +98,17 @@ def _open_job(job: Job) -> None:
         text.progress(0.0, f"{_title(job)}: {waits}.")
     else:
         share = (job.step or 0) / job.total if job.total else 0.0
-        left = f", about {job.eta_seconds:.0f} s left in this stage" if job.eta_seconds else ""
-        text.progress(min(1.0, share), f"{_title(job)}: {job.stage or 'starting'}{left}. The page stays usable.")
+        left = f" (about {duration(job.eta_seconds)} left in it)" if job.eta_seconds else ""
+        since = f", {duration((now() - job.started_at).total_seconds())} so far" if job.started_at else ""
+        text.progress(min(1.0, share), f"{_title(job)}: {_stage(job)}{left}{since}. The page stays usable.")
     if button.button("Cancel", key=f"cancel {job.id}", width="stretch"):
         queue.cancel(job.id)
 
 
 def _ended_badly(job: Job) -> None:
     text, button = st.columns([6, 1], vertical_alignment="center")
-    text.warning(f"{_title(job)} {job.state}: {job.error or 'no reason was given'}", icon=":material/warning:")
+    why = job.error or ("nothing of it is lost; Resume continues it." if job.state == "cancelled" else "no reason was given")
+    text.warning(f"{_title(job)} {job.state}: {why}", icon=":material/warning:")
     if button.button("Resume", key=f"resume {job.id}", width="stretch"):
         queue.resume(job.id)
         st.rerun()

@@ -1,5 +1,6 @@
-"""A histogram above a slider, of plain SVG: it says where to drag before anybody drags."""
+"""A histogram above a slider, of plain HTML: it says where to drag before anybody drags."""
 
+import math
 from functools import lru_cache
 
 import streamlit as st
@@ -9,6 +10,11 @@ from badood.explore.finished import Finished, Scale
 
 _BINS = 60
 _HEIGHT = 26  # px
+
+_STYLE = f"""<style>
+.bad-bins{{display:flex;align-items:flex-end;gap:1px;height:{_HEIGHT}px;margin-bottom:-12px}}
+.bad-bins i{{flex:1;background:color-mix(in srgb,currentColor 55%,transparent);border-radius:1px 1px 0 0}}
+</style>"""
 
 
 def small_histogram(found: Finished, column: str, scale: Scale, place: DeltaGenerator | None = None) -> None:
@@ -24,12 +30,6 @@ def small_histogram(found: Finished, column: str, scale: Scale, place: DeltaGene
 def _drawn(found: Finished, column: str, span: tuple[float, float]) -> str:
     table = found.outliers.histogram(column, bins=_BINS, span=span)
     tallest = max(1, int(table["count"].max()))
-    bars = "".join(
-        f'<rect x="{place}" width="0.9" y="{_HEIGHT * (1 - (share := count / tallest)):.2f}" height="{_HEIGHT * share:.2f}"/>'
-        for place, count in enumerate(table["count"])
-        if count
-    )
-    return (
-        f'<svg viewBox="0 0 {_BINS} {_HEIGHT}" preserveAspectRatio="none" width="100%" height="{_HEIGHT}" role="img" '
-        f'aria-label="Histogram of {column}" style="display:block;fill:currentColor;opacity:.55;margin-bottom:-14px">{bars}</svg>'
-    )
+    # by the root of the counts, so that a few outliers are seen beside many
+    bars = "".join(f'<i style="height:{_HEIGHT * math.sqrt(count / tallest):.1f}px"></i>' for count in table["count"])
+    return f'{_STYLE}<div class="bad-bins" role="img" aria-label="Histogram of {column}">{bars}</div>'

@@ -65,10 +65,16 @@ def _controls(found: Finished) -> tuple[int, int, float]:
     total = len(found.anchors[1])
     image, t, scale = st.columns([1, 2, 2], gap="large", vertical_alignment="center")
     with image:
-        row = int(st.number_input("Training image", 0, total - 1, 0, key="learn row", help=f"A row of the {total:,} training images."))
+        row = int(
+            st.number_input(
+                "Training image", 0, total - 1, 0, key="learn row", bind="query-params", help=f"A row of the {total:,} training images."
+            )
+        )
         strip([Example(id_url(found, row), "ID", found.classes[int(found.anchors[1][row])])], side=92)
-    start = t.slider("Noise steps t (the paper: 300)", 10, 900, 300, 10, key="learn t")
-    strength = scale.slider("Guidance scale (the paper: 0.025 to 0.075)", 0.0, 0.3, 0.05, 0.005, format="%.3f", key="learn scale")
+    start = t.slider("Noise steps t (the paper: 300)", 10, 900, 300, 10, key="learn t", bind="query-params")
+    strength = scale.slider(
+        "Guidance scale (the paper: 0.025 to 0.075)", 0.0, 0.3, 0.05, 0.005, format="%.3f", key="learn scale", bind="query-params"
+    )
     return row, start, strength
 
 

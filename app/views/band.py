@@ -26,6 +26,12 @@ from badood.jobs import queue
 from badood.store import open_database
 from badood.store import verdicts as judging
 
+_STICKY = """<style>
+[data-testid=stLayoutWrapper]:has(> .st-key-band_strip) { position: sticky; bottom: 0; z-index: 5; }
+.st-key-band_strip { padding: 8px 12px 10px; border: 1px solid color-mix(in srgb, currentColor 20%, transparent); border-radius: 8px;
+  background: light-dark(#ffffff, #12171d); gap: .5rem; }
+</style>"""
+
 
 def page() -> None:
     found = page_head(
@@ -53,11 +59,13 @@ def _chooser(found: Finished) -> None:
     filters = Filters(id_confidence=limits, source=only, harm=None if most is None else (found.harm_scale.lo, most), **judged)
     count = found.outliers.count(filters)
     chosen = band.filter(only, most) | restricted
-    _actions(found, filters, chosen, count)
+    with st.container(key="band_strip"):  # in sight while one drags
+        st.html(_STICKY)
+        _numbers(found, filters, chosen, count, found.outliers.count(Filters(source=only)))
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _numbers(found, filters, count, found.outliers.count(Filters(source=only)))
         _edges(found, limits, only)
+        export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="band")
     with right:
         preview(found, chosen, count)
         _mixes(found, filters)
@@ -162,9 +170,11 @@ def _change_unit(found: Finished) -> None:
         state.set_band(Band(round(lo, 5), round(hi, 5), unit))
 
 
-def _numbers(found: Finished, filters: Filters, count: int, total: int) -> None:
+def _numbers(found: Finished, filters: Filters, chosen: dict[str, Any], count: int, total: int) -> None:
     overlap, harm = found.overlap(filters), "harm" in found.outliers.known and count > 0
-    kept, share, over, *more = st.columns(4 if harm else 3)
+    kept, share, over, *more, act = st.columns([*[1] * (4 if harm else 3), 1.5], vertical_alignment="center")
+    with act:
+        _retrain(found, filters, chosen, count)
     kept.metric("Kept", f"{count:,}", help="Outliers inside the band, both ends included.")
     share.metric("Share of all", f"{100 * count / max(1, total):.1f} %")
     over.metric(
@@ -192,14 +202,11 @@ def _edges(found: Finished, limits: tuple[float, float], only: tuple[str, ...]) 
         strip((outlier(found, row, faded=not row.kept) for row in near.itertuples()), side=104, empty="No outlier lies near it.")
 
 
-def _actions(found: Finished, filters: Filters, chosen: dict[str, Any], count: int) -> None:
-    retrain, export = st.columns([1, 3], vertical_alignment="center")
+def _retrain(found: Finished, filters: Filters, chosen: dict[str, Any], count: int) -> None:
     of = f" of {', '.join(filters.source)}" if filters.source else ""
     wish = f"Trains the detector{' from scratch' * (found.run.cfg.detector.mode == 'scratch')} on what the band keeps{of} and tests it. "
     wish += "Minutes, in the background."
-    if retrain.button("Retrain on this band", type="primary", icon=":material/model_training:", disabled=not count, help=wish):
+    if st.button("Retrain on this band", type="primary", icon=":material/model_training:", disabled=not count, help=wish, width="stretch"):
         ensure_worker()
         queue.submit("retrain", {"run": found.run.id, "filter": chosen}, found.run.id)
         st.rerun()
-    with export:
-        export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="band")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
+from app import state
 from app.opened import is_scored, opened, runs
 from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
@@ -15,6 +16,7 @@ from badood.explore.finished import Finished
 from badood.explore.queries import Filters
 
 _PLOT = {"displaylogo": False}
+_BOUND = {"bind": "query-params", "persist_state": "session"}
 
 
 class Entry(NamedTuple):
@@ -37,14 +39,18 @@ def page() -> None:
         return
     best = found.chosen
     names = list(own)
+    if not set(state.value("compare entries") or ()) <= set(entries):
+        state.forget("compare entries")  # of a run that is gone
     shown = dict.fromkeys(own[name] for name in (names[0], *([best.name] if best else []), names[-1]))
     meaning = "The first one is the baseline: differences are taken from it."
-    labels = st.multiselect("Detectors", list(entries), default=shown, key="compare entries", help=meaning)
+    labels = st.multiselect("Detectors", list(entries), default=shown, key="compare entries", help=meaning, **_BOUND)
     chosen = [entries[label] for label in labels]
     if len(chosen) < 2:
         st.info("Choose at least two detectors.", icon=":material/info:")
         return
     _metrics(chosen)
+    _scorers(chosen)
+    _settings(list(dict.fromkeys(entry.run for entry in chosen)))
     _curves(chosen)
     same = [entry for entry in chosen if entry.run == chosen[0].run]
     if len(same) > 1:
@@ -76,6 +82,35 @@ def _metrics(chosen: list[Entry]) -> None:
     )
 
 
+def _scorers(chosen: list[Entry]) -> None:
+    """Every score under the same detectors: what is calibrated need not be the best one."""
+    st.header("Scores compared")
+    st.caption(
+        "The calibrated score (bad-ood) beside others that read the same detector, mean over the OOD test sets. One training each, so no interval: "
+        "differences of a point or two may be chance."
+    )
+    tables = [opened(entry.run).scorers(entry.filter).assign(detector=entry.label) for entry in chosen]
+    table = pd.concat(tables, ignore_index=True)
+    fpr, auroc = (table.pivot(index="scorer", columns="detector", values=metric) for metric in ("fpr95", "auroc"))
+    order = auroc.mean(axis=1).sort_values(ascending=False).index
+    labels = [entry.label for entry in chosen]
+    shown = pd.concat({"AUROC": 100 * auroc.loc[order, labels], "FPR95": 100 * fpr.loc[order, labels]}, axis=1)
+    shown.columns = [f"{metric}, {label}" for metric, label in shown.columns]
+    formats = {name: st.column_config.NumberColumn(name, format="%.1f %%") for name in shown}
+    st.dataframe(shown, column_config=formats, key="compare scorers")
+
+
+def _settings(names: list[str]) -> None:
+    """The settings in which runs differ."""
+    if len(names) < 2:
+        return
+    flat = {name: pd.json_normalize(opened(name).run.record["config"]).iloc[0].astype(str) for name in names}
+    table = pd.DataFrame(flat).fillna("")
+    differing = table[table.nunique(axis=1) > 1]
+    with st.expander(f"Settings that differ: {len(differing)}", icon=":material/difference:"):
+        st.dataframe(differing, key="compare settings")
+
+
 def _curves(chosen: list[Entry]) -> None:
     tables = {entry.label: opened(entry.run).scores(entry.filter) for entry in chosen}
     of_id = {label: table.loc[table["set"] == "id", "log_odds"].to_numpy() for label, table in tables.items()}
@@ -101,8 +136,8 @@ def _differing(found: Finished, entries: list[Entry]) -> None:
     st.header("Which outliers differ")
     left, right = st.columns(2)
     names = [entry.filter for entry in entries]
-    one = left.selectbox("One filter", names, index=0, key="differ one")
-    other = right.selectbox("Another filter", names, index=len(names) - 1, key="differ other")
+    one = left.selectbox("One filter", names, index=0, key="differ one", **_BOUND)
+    other = right.selectbox("Another filter", names, index=len(names) - 1, key="differ other", **_BOUND)
     if one == other:
         st.info("Choose two different filters.", icon=":material/info:")
         return

@@ -1,13 +1,18 @@
 """ID images and outliers on a plane; a lasso hands outliers to the grid."""
 
+import pandas as pd
 import streamlit as st
 
 from app import state
-from app.mapping import METHODS, placed
+from app.components.hover_images import hover_image
+from app.mapping import METHODS, MOST, placed
 from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
+from app.parts.outlier_detail import outlier_detail
 from app.parts.source_filter import source_filter
+from app.server import NUMBER, outlier_urls
+from badood.core.rows import evenly
 from badood.explore import figures
 from badood.explore.embedding_map import inside
 from badood.explore.figures.style import source_colours
@@ -23,19 +28,28 @@ _COLOURS = {
     "harm": "harm",
     "nearest_cosine": "likeness to a training image",
 }
+_AXES = {
+    "id_confidence": "id_confidence (1 = looks ID)",
+    "harm": "harm (millionths of AUROC)",
+    "minority_score": "minority score (higher = rarer)",
+    "nearest_cosine": "cosine to the nearest training image",
+    "clip_prob": "CLIP's probability of its best class",
+    "clip_anchor_prob": "CLIP's probability of the anchor's class",
+    "energy": "energy (nats, higher = more OOD)",
+    "guidance_scale": "guidance scale",
+}
+_SCORES = "scores"
 _SHOWN = 48
+_BOUND = {"bind": "query-params", "persist_state": "session"}
 
 
 def page() -> None:
     found = page_head(
         "Map",
-        "Every dot is an outlier, every ring a training image. What the encoder finds alike lies close together. "
-        "Draw a loop around dots to look at them.",
+        "Every dot is an outlier, every ring an ID training image. What the encoder finds alike lies close together; or choose two scores as axes. "
+        "Draw a loop around dots to look at them, click one to open it.",
         early=True,
     )
-    if not found.has("described"):
-        _no_map(found)
-        return
     st.fragment(_map)(found)
 
 
@@ -53,42 +67,88 @@ def _map(found: Finished) -> None:
     left, right, sources = st.columns(3, vertical_alignment="top")
     several = len(found.sources) > 1
     colours = [name for name in _COLOURS if name in found.outliers.known and (name != "source" or several)]
-    if state.value("map colour", colours[0] if colours else None) not in colours:
-        state.forget("map colour")  # left over from another run
+    offered = [*(METHODS if found.has("described") else []), *([_SCORES] if len(_numeric(found)) > 1 else [])]
+    if not found.has("described"):
+        _no_map(found)
+    if not offered:
+        return
+    for key, choices in (("map colour", colours), ("map method", offered)):
+        if state.value(key, choices[0] if choices else None) not in choices:
+            state.forget(key)  # left over from another run
     method = left.segmented_control(
         "Map by",
-        list(METHODS),
-        default="pca",
-        format_func=METHODS.get,
+        offered,
+        default=offered[0],
+        format_func=(METHODS | {_SCORES: "two scores"}).get,
         required=True,
         key="map method",
         help="PCA is a flat shadow of the embeddings, at once. t-SNE and UMAP keep neighbours together and take longer.",
+        **_BOUND,
     )
-    colour = right.selectbox("Colour by", colours, format_func=_COLOURS.get, key="map colour")
+    colour = right.selectbox("Colour by", colours, format_func=_COLOURS.get, key="map colour", **_BOUND)
     only = source_filter(found, sources)
-    answer = placed(found, method)
-    if not answer.done():
-        st.info("Making the map. The page stays usable.", icon=":material/hourglass_top:")
-        st.fragment(_wait, run_every=0.5)(found, method)
-        return
-    points = answer.result()
+    if method == _SCORES:
+        points, axes = _scores(found)
+    else:
+        answer, axes = placed(found, method), None
+        if not answer.done():
+            st.info("Making the map. The page stays usable.", icon=":material/hourglass_top:")
+            st.fragment(_wait, run_every=0.5)(found, method)
+            return
+        points = answer.result()
     if only:
         points = points[(points["kind"] == "ID") | points["source"].isin(only)]
     total = found.outliers.count(Filters(source=only))
-    figure = figures.embedding_map(points, colour, source_colours(found.sources) if colour == "source" else None)
-    key = f"map {found.run.id} {method} {colour}"
-    drawn = st.plotly_chart(
-        figure, key=key, on_select="rerun", selection_mode=("lasso", "box"), config={"displaylogo": False, "scrollZoom": True}
-    )
-    odd = int((points["kind"] == "outlier").sum())
-    if odd < total:
-        st.caption(f"{odd:,} of {total:,} outliers are drawn, evenly chosen.")
+    figure = figures.embedding_map(points, colour, source_colours(found.sources) if colour == "source" else None, axes)
+    key = f"map {found.run.id} {method} {colour}{axes or ''}"
+    with st.container(key="map_plot"):
+        drawn = st.plotly_chart(
+            figure,
+            key=key,
+            on_select="rerun",
+            selection_mode=("points", "lasso", "box"),
+            config={"displaylogo": False, "scrollZoom": True},
+        )
+    hover_image(outlier_urls(found), NUMBER, plots="map_plot", key="map images")
+    shown = int((points["kind"] == "outlier").sum())
+    if shown < total:
+        st.caption(f"{shown:,} of {total:,} outliers are drawn, evenly chosen.")
     _selected(found, points, drawn["selection"])
+
+
+def _numeric(found: Finished) -> list[str]:
+    """Scores that can be axes."""
+    return [name for name in _AXES if name in found.outliers.known]
+
+
+def _scores(found: Finished) -> tuple[pd.DataFrame, tuple[str, str]]:
+    """Outliers by two scores, as a map's points, and what the axes are."""
+    offered = _numeric(found)
+    chosen = []
+    for place, (key, label, first) in zip(st.columns(2), (("map x", "Across", 0), ("map y", "Upward", 1)), strict=True):
+        if state.value(key, offered[0]) not in offered:
+            state.forget(key)  # left over from another run
+        chosen.append(place.selectbox(label, offered, first, format_func=_AXES.get, key=key, **_BOUND))
+    table = found.outliers.table()
+    table = table.iloc[evenly(len(table), MOST)]
+    points = table.assign(kind="outlier", id=table["outlier_id"], x=table[chosen[0]], y=table[chosen[1]])
+    return points, (_AXES[chosen[0]], _AXES[chosen[1]])
 
 
 def _wait(found: Finished, method: str) -> None:
     if placed(found, method).done():
         st.rerun()
+
+
+def _clicked(found: Finished, outlier_id: int) -> None:
+    """One outlier, with the way to all that is known of it."""
+    row = found.outliers.page(Filters(outlier_id=(outlier_id,)), sort="outlier_id").iloc[0]
+    strip([outlier(found, row, caption=origin(row))], side=136)
+    details, alike = st.columns([1, 4])
+    if details.button("Details", icon=":material/open_in_full:", key="map details"):
+        outlier_detail(found, outlier_id)
+    if found.has("described") and alike.button("More like this", icon=":material/grid_view:", key="map like"):
+        state.show_in_grid(like=outlier_id)
 
 
 def _selected(found: Finished, points, selection) -> None:  # type: ignore[no-untyped-def]
@@ -97,6 +157,10 @@ def _selected(found: Finished, points, selection) -> None:  # type: ignore[no-un
         ([box["x"][0], box["x"][1], box["x"][1], box["x"][0]], [box["y"][0], box["y"][0], box["y"][1], box["y"][1]])
         for box in selection["box"]
     ]
+    clicked = [point["customdata"][0] for point in selection["points"]] if not loops else []
+    if len(clicked) == 1:
+        _clicked(found, int(clicked[0]))
+        return
     if not loops:
         st.caption("Nothing is selected. Drag on the map to draw a loop; double-click to clear it.")
         return

@@ -33,7 +33,10 @@ def page() -> None:
         st.info("No detector has been tested yet. Finish the run first.", icon=":material/info:")
         return
     meaning = "“all” is the detector before filtering; the others were retrained on what a filter keeps."
-    chosen = st.multiselect("Detectors", names, default=names[:1], key="heatmap detectors", help=meaning)
+    if not set(state.value("heatmap detectors") or ()) <= set(names):
+        state.forget("heatmap detectors")  # left over from another run
+    bound = {"bind": "query-params", "persist_state": "session"}
+    chosen = st.multiselect("Detectors", names, default=names[:1], key="heatmap detectors", help=meaning, **bound)
     if not chosen:
         st.info("Choose a detector.", icon=":material/info:")
     if not found.has("grid"):

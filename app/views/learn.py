@@ -28,7 +28,7 @@ def page() -> None:
 def _energy(found: Finished) -> None:
     st.header("5. Energy")
     left, right = st.columns([1, 2], gap="large")
-    accepted = left.slider("Share of ID images to accept", 0.5, 0.99, 0.95, 0.01, key="learn accepted")
+    accepted = left.slider("Share of ID images to accept", 0.5, 0.99, 0.95, 0.01, key="learn accepted", bind="query-params")
     limit, taken = found.taken_for_id(accepted)
     left.caption(
         f"The detector gives every image one number, its {found.scored_by}: low for what it knows, high for what it does not. "
@@ -49,7 +49,7 @@ def _calibration(found: Finished) -> None:
         return
     used = found.run.cfg.calibrate.method
     names = list(fitted)
-    chosen = left.selectbox("Method", names, names.index(used) if used in names else 0, key="learn calibrator")
+    chosen = left.selectbox("Method", names, names.index(used) if used in names else 0, key="learn calibrator", bind="query-params")
     table = calibration_curves({chosen: fitted[chosen]}, found.reference["log_odds"].to_numpy())
     left.caption(
         "Such a number means nothing to a person. Calibration bends it into id_confidence, the chance that an image is ID, "

@@ -1,5 +1,6 @@
 """What CLIP recognises in the outliers."""
 
+import pandas as pd
 import streamlit as st
 
 from app import state
@@ -7,9 +8,13 @@ from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
 from app.parts.source_filter import source_filter
+from badood.evaluate.ood_types import TYPES
 from badood.explore import figures
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
+
+_SEEN = 20
+"""Columns of the matrix of CLIP's labels."""
 
 _MEANING = {
     "OOD-I": "Still looks like the class it came from, or, without an anchor, like an ID class: a covariate shift, such as another style.",
@@ -21,7 +26,8 @@ _MEANING = {
 def page() -> None:
     found = page_head(
         "Types",
-        "CLIP, a model that matches images with words, names what it sees in each outlier. That gives three types; the band should thin out the harmful ones.",
+        "CLIP, a model that matches images with words, names what it sees in each outlier. That gives three types. Whether the band leaves out one "
+        "of them more often than another stands below the table.",
     )
     st.fragment(_types)(found)
 
@@ -32,6 +38,9 @@ def _types(found: Finished) -> None:
     only = source_filter(found)
     left, right = st.columns([2, 3], gap="large")
     with left:
+        if state.value("tau of") != found.run.id:
+            state.put("tau of", found.run.id)
+            state.forget("tau")  # every run has its own
         tau = st.slider(
             "tau: least probability to count as recognised",
             0.0,
@@ -39,7 +48,9 @@ def _types(found: Finished) -> None:
             found.tau,
             0.005,
             format="%.3f",
-            key=f"tau {found.run.id}",
+            key="tau",
+            bind="query-params",
+            persist_state="session",
             help=f"The run chose {found.tau:.3f}: {100 * found.run.cfg.clip.recognised:.0f} % of the labelled images that CLIP names rightly "
             "reach it.",
         )
@@ -69,7 +80,48 @@ def _types(found: Finished) -> None:
     right.plotly_chart(figures.ood_types(table), key="ood types", config={"displaylogo": False})
     if len(found.sources) > 1:
         _by_source(found, tau, limits)
+    _matrices(found, limits, only)
     _examples(found, tau, limits, only)
+
+
+def _matrices(found: Finished, limits: tuple[float, float], only: tuple[str, ...]) -> None:
+    """Counts whose cells open the grid; types as the run's own tau has them, as in the grid."""
+    st.header("Where they lie")
+    st.caption("Click a cell to see its outliers in the grid.")
+    span = found.outlier_scale
+    pieces = {"below the band": (span.lo, limits[0]), "in the band": limits, "above the band": (limits[1], span.hi)}
+    below, above = (found.outliers.count(Filters(source=only, id_confidence=pieces[name])) for name in ("below the band", "above the band"))
+    parts = {name: piece for name, piece in pieces.items() if name == "in the band" or (below if name.startswith("below") else above)}
+    columns = {
+        name: found.outliers.mix("ood_type", Filters(source=only, id_confidence=piece)).set_index("ood_type")["count"]
+        for name, piece in parts.items()
+    }
+    by_band = pd.DataFrame(columns).reindex(TYPES).fillna(0).astype(int).rename_axis("type")
+    picked = _picked(by_band, "type by band")
+    if picked is not None:
+        kind, part = picked
+        lo, hi = (min(max(end, span.lo), span.hi) for end in parts[part])
+        state.show_in_grid(type=[kind], confidence=(lo, hi), source=list(only))
+    if not {"anchor_class", "clip_label"} <= found.outliers.known:
+        return
+    seen = found.outliers.matrix("anchor_class", "clip_label", Filters(source=only)).rename_axis("anchor")
+    most = seen.sum().nlargest(_SEEN).index
+    rest = f" The {_SEEN} most frequent of {seen.shape[1]:,}." if seen.shape[1] > _SEEN else ""
+    st.markdown("**Class of the anchor (rows) and what CLIP sees (columns)**")
+    picked = _picked(seen[most], "anchor by label")
+    st.caption(f"On the diagonal the outlier is still of its anchor's class.{rest}")
+    if picked is not None:
+        anchor, label = picked
+        state.show_in_grid(**{"class": [anchor], "clip": [label], "source": list(only)})
+
+
+def _picked(table: pd.DataFrame, key: str) -> tuple[str, str] | None:
+    """Row and column of the cell that was clicked; none where none was, or it counts none."""
+    drawn = st.dataframe(table, key=key, on_select="rerun", selection_mode="single-cell")
+    for row, column in drawn["selection"]["cells"]:
+        if column in table.columns and table.iloc[row][column]:
+            return str(table.index[row]), str(column)
+    return None
 
 
 def _by_source(found: Finished, tau: float, limits: tuple[float, float]) -> None:

@@ -8,10 +8,8 @@ from app import state
 from app.opened import is_ready, runs
 from app.parts.job_status import job_status
 from app.parts.start_form import start_form
-from app.workers import ensure_worker
 from badood.core.errors import BadInput
 from badood.explore.finished import Finished
-from badood.jobs import queue
 from badood.pipeline.runs import Run, delete_run
 from badood.store import jobs, open_database
 from badood.store.tables import Job
@@ -36,8 +34,8 @@ def page() -> None:
         with st.container(border=True, key=f"waiting {job.run_id}"):
             _head(str(job.run_id), job.arguments.get("config", {}).get("preset", ""), job.created_at, job.state)
             job_status(str(job.run_id), ["run"])
-            if job.state == "cancelled":
-                _resume(job)
+            if job.state in jobs.OVER:  # nothing of it is in the store but the wish
+                st.button("Delete", key=f"forget {job.id}", icon=":material/delete:", on_click=jobs.forget, args=(open_database(), job.id))
     for run in found[:_SHOWN]:
         with st.container(border=True, key=f"run {run.id}"):
             try:
@@ -76,6 +74,7 @@ def _card(run: Run, job: Job | None) -> None:
     with actions:
         _actions(run, job, is_open=is_open, ready=is_ready(run), shown=shown)
     _notices(run)
+    _remark(run)
     if record["state"] != "done":
         st.fragment(_stages, run_every=1.0 if record["state"] == "running" else None)(run)
     if is_open or (job is not None and record["state"] != "done"):
@@ -103,6 +102,17 @@ def _notices(run: Run) -> None:
             names = {"set": "of", "kind": "why", "reason": "the first, in full", "path": "the first"}
             count = st.column_config.NumberColumn("how many", format="localized")
             st.dataframe(left_out, hide_index=True, column_config=names | {"count": count}, key=f"left out {run.id}")
+
+
+def _remark(run: Run) -> None:
+    """What a person wants to remember of the run."""
+    key, before = f"remark {run.id}", str(run.record.get("remark") or "")
+
+    def write() -> None:
+        run.note(remark=str(state.value(key)).strip())
+
+    with st.expander("Note" if not before else f"Note: {before[:80]}", icon=":material/edit_note:", type="compact"):
+        st.text_area("Note", before, key=key, max_chars=2000, label_visibility="collapsed", on_change=write)
 
 
 def _stages(run: Run) -> None:
@@ -146,17 +156,8 @@ def _actions(run: Run, job: Job | None, *, is_open: bool, ready: bool, shown: st
     if ready and st.button("Open", key=f"open {run.id}", type="primary", icon=":material/grid_view:", width="stretch"):
         state.pick_run(run.id)
         st.switch_page(state.value("grid_page"))
-    if shown == "cancelled" and job is not None:
-        _resume(job)
     if not is_open and st.button("Delete", key=f"delete {run.id}", icon=":material/delete:", width="stretch"):
         st.dialog("Delete the run?")(_confirm)(run)
-
-
-def _resume(job: Job) -> None:
-    if st.button("Resume", key=f"resume run {job.run_id}", icon=":material/play_arrow:", width="stretch"):
-        ensure_worker()
-        queue.resume(job.id)
-        st.rerun()
 
 
 def _confirm(run: Run) -> None:

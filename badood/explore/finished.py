@@ -16,7 +16,7 @@ from badood.evaluate.agreement import Agreement
 from badood.evaluate.metrics import METRICS as OOD_METRICS
 from badood.evaluate.ood_types import TYPES, type_table
 from badood.explore.queries import Filters, Outliers
-from badood.filter import OVERLAP_LIMIT, OVERLAP_QUANTILE, id_band, overlap, select
+from badood.filter import AUTO_LEAST, OVERLAP_LIMIT, OVERLAP_QUANTILE, id_band, overlap, select
 from badood.pipeline.artefacts import (
     OURS,
     Confidence,
@@ -333,8 +333,9 @@ class Finished:
 
     @cached_property
     def starting_band(self) -> tuple[float, float]:
-        """The band in id_confidence to start with: the run's own where it keeps anything, else that of the filter q-mid, else all outliers; its upper
-        end lowered until the overlap with ID is no more than `filter.OVERLAP_LIMIT`. Where no band is inside that limit, the first that keeps anything.
+        """The band in id_confidence to start with: the run's own, else that of the filter q-mid, else all outliers; the first of them that keeps at
+        least `filter.AUTO_LEAST` of the outliers once its upper end is lowered until the overlap with ID is inside `filter.OVERLAP_LIMIT`. Where none
+        does, the first that keeps anything.
         """
         cfg = self.run.cfg.filter
         bands = [self.limits(cfg.lo, cfg.hi, quantiles=cfg.strategy == "quantile")]
@@ -345,10 +346,10 @@ class Finished:
         except EmptySelection:
             pass
         bands.append((self.outlier_scale.lo, self.outlier_scale.hi))
-        lowered = (self._inside_limit(*band) for band in bands)
-        return next((band for band in lowered if band), None) or next(
-            band for band in bands if self.outliers.count(Filters(id_confidence=band))
-        )
+        lowered = [band for band in (self._inside_limit(*band) for band in bands) if band]
+        least = AUTO_LEAST * len(self.outliers)
+        kept = {band: self.outliers.count(Filters(id_confidence=band)) for band in [*lowered, *bands]}
+        return next((band for band in lowered if kept[band] >= least), None) or next(band for band, count in kept.items() if count)
 
     def _inside_limit(self, lo: float, hi: float) -> tuple[float, float] | None:
         """The widest band from `lo` up to at most `hi` whose overlap is inside the limit; none where that keeps nothing."""

@@ -19,6 +19,9 @@ _WRITE_SECONDS = 0.5
 _NICENESS = 10
 """Well below the dashboard, so that pages answer while a training runs."""
 
+_UNSURE_SECONDS = 5.0
+"""Of a stage, until its time left is told."""
+
 _AUTOGROUP = Path("/proc/self/autogroup")
 """Linux shares the processor between sessions first, and only then by niceness among the processes of one."""
 
@@ -43,7 +46,8 @@ class Reported:
             return
         self._wrote = now
         done = step - self._first  # a resumed training starts in the middle
-        left = (now - self._began) / done * (total - step) if done > 0 else None
+        # the first steps warm up, and tell nothing of the others
+        left = (now - self._began) / done * (total - step) if done > 0 and now - self._began > _UNSURE_SECONDS else None
         jobs.progress(self.database, self.job_id, stage=stage, step=step, total=total, figures=figures, eta_seconds=left)
 
 

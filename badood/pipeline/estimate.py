@@ -72,8 +72,3 @@ def parameters(cfg: Config, model: Model) -> int:
         case "clip":
             made = make_clip(cfg.clip.model).network
     return sum(each.numel() for each in made.parameters())
-
-
-def duration(seconds: float) -> str:
-    """For people."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

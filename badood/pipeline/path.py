@@ -61,6 +61,7 @@ def run(
     preflight(cfg, images=like is None)
     begun = start_run(cfg, name, progress)
     with _state(begun):
+        begun.note(outline=outline(cfg))
         do = engine(begun, Context(cfg.compute, begun.progress))
         sets = read_images(do, cfg) if like is None else adopt(begun, like)
         found = find(do, begun, sets)
@@ -209,6 +210,18 @@ def asked(cfg: Config) -> dict[str, Filter]:
     of_one = [each.model_copy(update={"sources": [entry.name]}) for entry in cfg.outliers for each in own]
     several = cfg.evaluate.by_source and len(cfg.outliers) > 1
     return {filter_name(each): each for each in [*own, *(of_one if several else []), cfg.filter]}
+
+
+def outline(cfg: Config) -> list[str]:
+    """Names of the stages of `run` in their order, for those who watch it; those of several filters count once."""
+    return [
+        *("images", "split"),
+        *(["given"] if cfg.detector.weights else []),
+        *(["encode"] if describes(cfg) else []),
+        *("outliers", "describe"),
+        *(["rebuild"] if rebuilds(cfg) else []),
+        *("select-all", "detect", "rank", "calibrate", "types", "features", "harm", "table", "select", "evaluate"),
+    ]
 
 
 def training_settings(cfg: Config) -> DetectorSettings:

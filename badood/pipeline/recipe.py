@@ -9,12 +9,13 @@ import numpy as np
 from badood import config
 from badood.config import Config, load_config, validate
 from badood.core.errors import BadConfig, BadInput
+from badood.core.progress import duration
 from badood.core.rows import evenly
 from badood.core.training import total_steps
 from badood.data.miniworld.classes import FOREIGN_CLASSES, ID_CLASSES
 from badood.data.record import ImageSet
 from badood.data.splits import load
-from badood.pipeline.estimate import duration, parameters, seconds_a_step
+from badood.pipeline.estimate import parameters, seconds_a_step
 from badood.pipeline.fit_figures import clip_knows, tokenizer_shows
 from badood.pipeline.models import MODELS, Model, Models
 from badood.pipeline.wish import Wish

@@ -111,6 +111,12 @@ def requeue(database: Database, job_id: int) -> bool:
     return _change(database, job_id, again, state="queued", cancel_requested=False, error=None, finished_at=None, worker_id=None, pid=None)
 
 
+def forget(database: Database, job_id: int) -> None:
+    """Remove a job that is over; one that is not stays."""
+    with database.session() as session:
+        session.execute(delete(Job).where(Job.id == job_id, Job.state.in_(OVER)))
+
+
 def own_id() -> str:
     """The id of this process as a worker."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -132,12 +132,12 @@ def test_every_calibrator_has_its_error(small_run: Finished) -> None:
 
 def test_tau_decides_the_types(small_run: Finished) -> None:
     test = shown("ood_types")
-    slider = test.slider(key=f"tau {small_run.run.id}")
+    slider = test.slider(key="tau")
     slider.set_value(0.0).run()
     table = test.dataframe[0].value.set_index("ood_type")
     assert table.loc["OOD-III", "before"] == 0
     assert table["before"].sum() == len(small_run.outliers)
-    test.slider(key=f"tau {small_run.run.id}").set_value(1.0).run()
+    test.slider(key="tau").set_value(1.0).run()
     sure = int((small_run.outliers.values("clip_prob") >= 1.0).sum())
     assert test.dataframe[0].value.set_index("ood_type").loc["OOD-III", "before"] == len(small_run.outliers) - sure
 
@@ -146,7 +146,7 @@ def test_types_begin_at_the_runs_own_tau_and_are_the_stored_ones(small_run: Fini
     stored = small_run.outliers.values("ood_type")
     assert (small_run.types_at(small_run.tau) == stored).all()
     page = shown("ood_types")
-    assert page.slider(key=f"tau {small_run.run.id}").value == small_run.tau
+    assert page.slider(key="tau").value == small_run.tau
     table = page.dataframe[0].value.set_index("ood_type")
     assert table["before"].to_dict() == {name: (stored == name).sum() for name in TYPES}
 

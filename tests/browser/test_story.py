@@ -60,7 +60,7 @@ def test_outliers_are_judged_by_key_looked_at_and_exported(page: Page, small_run
     tiles, badges = page.locator(".tile"), page.locator(".tile .verdict:not(:empty)")
     expect(tiles).to_have_count(60)
     expect(tiles.first.locator("img").first).to_have_js_property("complete", True)
-    lowest = small_run.outliers.page(limit=3)["outlier_id"].astype(int).tolist()
+    first = small_run.outliers.page(descending=True, limit=3)["outlier_id"].astype(int).tolist()
 
     # two are picked and rejected, the next one is kept, and that is taken back
     tiles.nth(0).click()
@@ -71,7 +71,7 @@ def test_outliers_are_judged_by_key_looked_at_and_exported(page: Page, small_run
     page.keyboard.press("ArrowRight")
     page.keyboard.press("k")
     expect(page.get_by_text("3 judged")).to_be_visible()
-    assert judged("small") == {lowest[0]: "reject", lowest[1]: "reject", lowest[2]: "keep"}
+    assert judged("small") == {first[0]: "reject", first[1]: "reject", first[2]: "keep"}
     page.keyboard.press("z")
     expect(page.get_by_text("2 judged")).to_be_visible()
     expect(badges).to_have_count(2)
@@ -96,7 +96,7 @@ def test_outliers_are_judged_by_key_looked_at_and_exported(page: Page, small_run
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Nearest training images")).to_be_visible()
     expect(dialog.get_by_text("What CLIP sees")).to_be_visible()
-    page.wait_for_url(re.compile(f"outlier={lowest[0]}"))
+    page.wait_for_url(re.compile(f"outlier={first[0]}"))
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
@@ -108,7 +108,7 @@ def test_outliers_are_judged_by_key_looked_at_and_exported(page: Page, small_run
 
 def test_pages_of_the_grid_follow_one_another(page: Page, small_run: Finished) -> None:
     page.goto("/outliers?run=small&page=2")
-    last = small_run.outliers.page(offset=60)["outlier_id"].astype(int).tolist()
+    last = small_run.outliers.page(descending=True, offset=60)["outlier_id"].astype(int).tolist()
     tiles = page.locator(".tile")
     expect(tiles).to_have_count(len(last))
     assert [int(tile.get_attribute("data-id") or -1) for tile in tiles.all()] == last
@@ -117,7 +117,7 @@ def test_pages_of_the_grid_follow_one_another(page: Page, small_run: Finished) -
     tiles.first.focus()
     page.keyboard.press("PageUp")
     expect(tiles).to_have_count(60)
-    assert int(tiles.first.get_attribute("data-id") or -1) == small_run.outliers.page(limit=1)["outlier_id"][0]
+    assert int(tiles.first.get_attribute("data-id") or -1) == small_run.outliers.page(descending=True, limit=1)["outlier_id"][0]
     page.wait_for_function(AHEAD, arg=last)
 
     # so do the arrows, and the number of a page; the address names it

@@ -16,7 +16,7 @@ from PIL import Image
 from badood.core.errors import BadInput
 from badood.explore.export import export_csv, export_folder, export_parquet, kind_of
 from badood.explore.queries import Filters, Outliers
-from badood.store import open_database, verdicts
+from badood.store import open_database, tags, verdicts
 
 
 @pytest.fixture
@@ -49,7 +49,9 @@ def test_every_export_carries_the_verdicts(outliers: Outliers, tmp_path: Path) -
     database = open_database(f"sqlite:///{tmp_path / 'store.sqlite'}")
     verdicts.give(database, "run", [3, 5], "reject", who="ada", note="fog")
     verdicts.give(database, "run", [5], "keep", who="bob")
-    given = verdicts.current(database, "run")
+    tags.put(database, "run", [3, 4], "dark", who="ada")
+    tags.put(database, "run", [4], "a car", who="bob")
+    given = tags.with_verdicts(database, "run")
     ids = [3, 4, 5]
     export_parquet(outliers, tmp_path / "it.parquet", ids, given)
     tables = [
@@ -61,6 +63,7 @@ def test_every_export_carries_the_verdicts(outliers: Outliers, tmp_path: Path) -
         by_id = table.set_index("outlier_id").loc[ids]
         assert by_id["verdict"].tolist() == ["reject", "", "keep"]
         assert by_id["verdict_who"].tolist() == ["ada", "", "bob"]
+        assert by_id["tags"].tolist() == ["dark", "a car;dark", ""]
         assert by_id["verdict_note"].tolist() == ["fog", "", ""]
         assert pd.to_datetime(by_id["verdict_at"].iloc[[0, 2]], utc=True).le(pd.Timestamp.now("UTC")).all()
     assert "verdict" not in pd.read_csv(export_csv(outliers, tmp_path / "plain.csv", ids))

@@ -33,6 +33,9 @@ def band_sweep(table: pd.DataFrame, metric: str = "fpr95", band: tuple[float, fl
             hovertemplate=f"band %{{x:.4g}} to %{{y:.4g}}: {_NAMES[metric]} %{{z:.1f}} %, %{{customdata:,.0f}} outliers<extra></extra>",
         )
     )
+    # a heatmap's cells cannot be chosen with a click, dots can
+    pad = {"symbol": "square", "size": 26, "color": "rgba(0,0,0,0)"}
+    figure.add_scatter(x=table["lo"], y=table["hi"], mode="markers", name="bands", marker=pad, showlegend=False, hoverinfo="skip")
     best = table.iloc[int((table[metric] if metric == "fpr95" else -table[metric]).argmin())]
     marks: list[tuple[str, tuple[float, float], str, str]] = [("best preview", (best["lo"], best["hi"]), "star", PALETTE[3])]
     marks += [("current band", band, "x", PALETTE[5])] if band is not None else []

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from badood.explore.figures.style import BAND_FILL, GROUP_COLOURS, LEGEND_BELOW, colours, styled
+from badood.explore.figures.style import BAND, BAND_FILL, GROUP_COLOURS, LEGEND_BELOW, colours, pale, styled
 
 
 def confidence_histogram(
@@ -46,19 +46,27 @@ def confidence_histogram(
             "customdata": np.column_stack([edges[:-1], edges[1:], counts]),
             "hovertemplate": f"%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}}: %{{customdata[2]:,}} (%{{y:.1f}} %)<extra>{name}</extra>",
         }
+        outline = {"mode": "lines", "line": {"color": tints[name], "width": 2, "shape": "hvh"}}
         if name in GROUP_COLOURS:
-            pale = {"marker": {"opacity": 0.55}}
-            bar = {"color": tints[name], "line": {"width": 0}}
-            figure.add_bar(**shown, width=(span[1] - span[0]) / bins, marker=bar, opacity=0.55, selected=pale, unselected=pale)
-        else:  # sources of outliers: outlines, as further filled bars would hide one another
-            figure.add_scatter(**shown, mode="lines", line={"color": tints[name], "width": 2.5, "shape": "hvh"})
+            whole = {"marker": {"opacity": 1}}
+            bar = {"color": pale(tints[name]), "line": {"width": 0}}
+            same = {"legendgroup": name, "showlegend": False}
+            figure.add_bar(**shown, **same, width=(span[1] - span[0]) / bins, marker=bar, selected=whole, unselected=whole)
+            # areas are pale, for they hide one another; the line around them is not
+            figure.add_scatter(x=shown["x"], y=shown["y"], name=shown["name"], legendgroup=name, hoverinfo="skip", **outline)
+        else:  # sources of outliers: outlines alone
+            figure.add_scatter(**shown, **outline)
     top = 1.08 * max(1e-9, *(max(group.y) for group in figure.data))
     if id_quantile is not None and span[0] <= id_quantile <= span[1]:
-        line = {"color": tints.get("ID validation", "#0072B2"), "width": 2, "dash": "dash"}
+        line = {"color": GROUP_COLOURS["ID validation"], "width": 2, "dash": "dash"}
         name = "95 % of ID lie right of this line"
         figure.add_scatter(x=[id_quantile] * 2, y=[0, top], mode="lines", line=line, name=name, hoverinfo="skip")
     if mark is not None:
-        figure.add_vline(x=mark, line={"color": "#D55E00", "width": 3}, annotation={"text": f"this one: {mark:.3g}", "yanchor": "bottom"})
+        figure.add_vline(
+            x=mark,
+            line={"color": GROUP_COLOURS["outliers"], "width": 3},
+            annotation={"text": f"this one: {mark:.3g}", "yanchor": "bottom", "xanchor": "right" if mark > sum(span) / 2 else "left"},
+        )
     x = "id_confidence (calibrated probability of ID; 1 = looks ID, 0 = far away)"
     figure = styled(figure, "Confidence of ID images, outliers and real OOD", x=x, y="share of the group per bin (%)", barmode="overlay")
     figure.update_layout(legend=LEGEND_BELOW, height=450)
@@ -74,7 +82,7 @@ def with_band(figure: go.Figure, band: tuple[float, float], *, draggable: bool =
         figure: of `confidence_histogram`; it is changed.
         band, draggable: as there.
     """
-    layout, edge = figure.layout, {"color": "#E69F00", "width": 2}
+    layout, edge = figure.layout, {"color": BAND, "width": 2}
     (left, right), (_, top) = layout.xaxis.range, layout.yaxis.range
     digits = max(2, math.ceil(-math.log10((right - left) / 50)))
     area = {"type": "rect", "name": "band", "x0": band[0], "x1": band[1], "line": edge}
@@ -91,5 +99,5 @@ def with_band(figure: go.Figure, band: tuple[float, float], *, draggable: bool =
         layout.selections = [area | {"xref": "x", "yref": "y", "y0": 0, "y1": top}]
         layout.dragmode, layout.selectdirection = "select", "h"
         # the band is filled already
-        layout.activeselection = {"fillcolor": "#E69F00", "opacity": 0.05}
+        layout.activeselection = {"fillcolor": BAND, "opacity": 0.05}
     return figure

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from badood.core.errors import BadInput
 from badood.explore.figures.lettering import lettering
-from badood.explore.figures.style import TYPE_COLOURS, mark_text
+from badood.explore.figures.style import INK, TYPE_COLOURS, mark_text
 
 _BORDER = 4
 _GAP = 6
@@ -54,7 +54,7 @@ def contact_sheet(
 
 def _tile(data: bytes, confidence: float | None, kind: str | None, cell: int) -> Image.Image:
     side = cell + 2 * _BORDER
-    tile = Image.new("RGBA", (side, side), TYPE_COLOURS.get(kind or "", "#8a8d93"))
+    tile = Image.new("RGBA", (side, side), TYPE_COLOURS.get(kind or "", INK))
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     # small images are enlarged without smoothing, so that their pixels are seen as they are
     method = Image.Resampling.NEAREST if picture.width < cell / 2 else Image.Resampling.LANCZOS
@@ -74,4 +74,4 @@ def _caption(sheet: Image.Image, text: str, corner: tuple[int, int], width: int)
     text, font = lettering(text, 12)
     while text and draw.textlength(text, font=font) > width:
         text = text[:-2] + "…" if len(text) > 2 else ""
-    draw.text((corner[0] + width // 2, corner[1] + 2), text, font=font, anchor="mt", fill="#7c7f86")
+    draw.text((corner[0] + width // 2, corner[1] + 2), text, font=font, anchor="mt", fill=INK)

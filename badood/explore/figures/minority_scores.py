@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from badood.explore.figures.style import PALETTE, empty, styled
+from badood.explore.figures.style import INK, PALETTE, empty, styled
 
 
 def minority_scores(table: pd.DataFrame) -> go.Figure:
@@ -39,8 +39,8 @@ def minority_scores(table: pd.DataFrame) -> go.Figure:
         y=values,
         mode="lines+markers",
         name="mean",
-        line={"dash": "dot", "color": "#7c7f86"},
-        marker={"symbol": "diamond", "size": 9, "color": "#7c7f86"},
+        line={"dash": "dot", "color": INK},
+        marker={"symbol": "diamond", "size": 9, "color": INK},
     )
     title = "Minority score by guidance scale (box: quartiles; whiskers: 5 and 95 %)"
     return styled(figure, title, x="guidance scale", y="minority score L (distance in z)").update_xaxes(type="category")

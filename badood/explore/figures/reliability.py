@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from badood.explore.figures.style import LEGEND_BELOW, colours, styled
+from badood.explore.figures.style import INK, LEGEND_BELOW, colours, styled
 
 
 def reliability(curves: Mapping[str, pd.DataFrame], ece: Mapping[str, float] | None = None) -> go.Figure:
@@ -16,7 +16,7 @@ def reliability(curves: Mapping[str, pd.DataFrame], ece: Mapping[str, float] | N
         ece: expected calibration error by calibrator, shown in the legend.
     """
     figure = go.Figure()
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#7c7f86"}, name="perfect", hoverinfo="skip")
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": INK}, name="perfect", hoverinfo="skip")
     tints = colours(list(curves))
     for name, curve in curves.items():
         seen = curve[curve["count"] > 0]

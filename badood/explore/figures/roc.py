@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from badood.explore.figures.style import LEGEND_BELOW, colours, styled
+from badood.explore.figures.style import INK, LEGEND_BELOW, colours, styled
 
 
 def roc(id_anomaly: Mapping[str, NDArray[np.floating]], ood_anomaly: Mapping[str, NDArray[np.floating]], points: int = 400) -> go.Figure:
@@ -33,12 +33,17 @@ def roc(id_anomaly: Mapping[str, NDArray[np.floating]], ood_anomaly: Mapping[str
         )
     figure.add_hline(
         y=95,
-        line={"dash": "dot", "color": "#7c7f86"},
+        line={"dash": "dot", "color": INK},
         annotation={"text": "95 % of ID: read FPR95 here"},
         annotation_position="bottom right",
     )
     figure = styled(
-        figure, "ID accepted against OOD accepted", x="OOD accepted as ID (%)", y="ID accepted (%)", height=480, legend=LEGEND_BELOW
+        figure,
+        "ROC curve: ID accepted against OOD accepted",
+        x="OOD accepted as ID (%)",
+        y="ID accepted (%)",
+        height=480,
+        legend=LEGEND_BELOW,
     )
     figure.update_xaxes(range=[0, 100])
     return figure.update_yaxes(range=[0, 101])

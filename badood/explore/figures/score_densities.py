@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from badood.explore.figures.style import colours, empty, styled
+from badood.explore.figures.style import INK, colours, empty, styled
 
 
 def score_densities(
@@ -47,5 +47,5 @@ def score_densities(
             hovertemplate="%{x:.3f}: %{y:.1f} %<extra>" + name + "</extra>",
         )
     if limit is not None:
-        figure.add_vline(x=limit, line={"dash": "dash", "color": "#7c7f86", "width": 2})
+        figure.add_vline(x=limit, line={"dash": "dash", "color": INK, "width": 2})
     return styled(figure, title, x=f"{score}; larger looks more OOD", y="share of the group per bin (%)", height=380)

@@ -1,6 +1,8 @@
 """Figures show the numbers they are given, with titles and axes that say what and in which unit."""
 
 import io
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from badood.core.errors import BadInput
 from badood.evaluate.ood_types import type_table
 from badood.evaluate.shift import shift_table
 from badood.explore import figures
+from badood.explore.figures import style
 
 RNG = np.random.default_rng(0)
 GRID = {"semantic": np.repeat(np.arange(8.0), 16), "covariate": np.tile(np.repeat(np.arange(8.0), 2), 8)}
@@ -55,10 +58,10 @@ def test_every_figure_is_made_here() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MADE))
-def test_figures_have_title_axes_and_a_ground_that_fits_light_and_dark(name: str) -> None:
+def test_figures_have_title_and_axes_and_leave_text_and_ground_to_the_template(name: str) -> None:
     figure = MADE[name]()
     assert figure.layout.title.text
-    assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
+    assert figure.layout.paper_bgcolor is figure.layout.plot_bgcolor is figure.layout.font.color is None
     titled = [axis.title.text for axis in [*figure.select_xaxes(), *figure.select_yaxes()]]
     assert sum(bool(text) for text in titled) >= 1
     assert go.Figure(figure.to_dict())
@@ -68,14 +71,14 @@ def test_histogram_is_in_percent_of_each_group() -> None:
     figure = figures.confidence_histogram({"outliers": np.array([0.05, 0.06, 0.95, 1.0]), "ID validation": np.array([0.5])}, bins=10)
     assert figure.data[0].y[0] == 50
     assert figure.data[0].y[-1] == 50
-    assert sum(figure.data[1].y) == 100
+    assert sum(next(trace for trace in figure.data if trace.type == "bar" and "ID" in trace.name).y) == 100
 
 
 def test_a_part_of_the_axis_keeps_the_shares_of_the_whole_group() -> None:
     figure = figures.confidence_histogram({"outliers": np.array([0.005, 0.006, 0.5, 0.9])}, id_quantile=0.4, span=(0.0, 0.01), bins=10)
     assert sum(figure.data[0].y) == 50
     assert figure.layout.xaxis.range == (0.0, 0.01)
-    assert len(figure.data) == 1  # the line of ID lies outside
+    assert len(figure.data) == 2  # bars and the line around them; the line of ID lies outside
 
 
 def test_another_band_takes_the_place_of_the_one_before() -> None:
@@ -126,9 +129,36 @@ def test_a_level_without_any_cell_stays_a_row_of_the_heatmap() -> None:
 
 
 def test_sweep_marks_the_best_and_the_current_band() -> None:
-    _, best, current = figures.band_sweep(BANDS, band=(0.0, 0.3)).data
+    *_, best, current = figures.band_sweep(BANDS, band=(0.0, 0.3)).data
     assert (best.x[0], best.y[0]) == (0.2, 0.3)
     assert (current.x[0], current.y[0]) == (0.0, 0.3)
+
+
+def themes() -> dict[str, dict[str, str]]:
+    """Colours of the dashboard's themes, light and dark."""
+    theme = tomllib.loads((Path(__file__).parents[3] / "app" / ".streamlit" / "config.toml").read_text())["theme"]
+    assert tuple(theme["chartCategoricalColors"]) == style.PALETTE
+    return {name: theme[name] for name in ("light", "dark")}
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_what_is_drawn_stands_out_from_both_pages(name: str) -> None:
+    """WCAG 2.2: graphics 3:1, text 4.5:1."""
+    theme = themes()[name]
+    many = style.colours([f"class {number}" for number in range(40)])
+    assert len(set(many.values())) == 40
+    drawn = {style.INK, style.BAND, *style.TYPE_COLOURS.values(), *style.GROUP_COLOURS.values(), *style.PALETTE, *many.values()}
+    drawn |= {*style.source_colours([str(number) for number in range(12)]).values(), *(colour for _, colour in style.DOT_SCALE)}
+    for ground in ("backgroundColor", "secondaryBackgroundColor"):
+        faint = {colour: round(found, 2) for colour in drawn if (found := style.contrast(colour, theme[ground])) < 3}
+        assert not faint
+        assert style.contrast(theme["textColor"], theme[ground]) >= 4.5
+        assert style.contrast(theme["linkColor"], theme[ground]) >= 4.5
+
+
+def test_contrast_is_that_of_wcag() -> None:
+    assert style.contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    assert style.contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01)
 
 
 def test_roc_crosses_95_percent_of_id_at_the_fpr95() -> None:
