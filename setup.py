@@ -12,6 +12,11 @@ setup(
         *find_packages(include=["badood", "badood.*"]),
         *(f"{INSIDE}.{name}" for name in find_packages(include=["app", "app.*"])),
         f"{INSIDE}.assets.weights",
+        f"{INSIDE}.assets.example",
     ],
-    package_dir={f"{INSIDE}.app": "app", f"{INSIDE}.assets.weights": "assets/weights"},
+    package_dir={
+        f"{INSIDE}.app": "app",
+        f"{INSIDE}.assets.weights": "assets/weights",
+        f"{INSIDE}.assets.example": "assets/example",
+    },
 )

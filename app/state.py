@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import streamlit as st
 
@@ -136,7 +136,9 @@ def _parameters(shown: Band) -> dict[str, str]:
 
 
 def adopt_link() -> None:
-    """Take over the band that a link names, before a click on another page drops it from the address."""
+    """Take over the run and the band that a link names, before a click on another page drops them from the address."""
+    if "run" not in st.session_state and "run" in st.query_params:
+        st.session_state["run"] = st.query_params["run"]
     if "band" not in st.session_state and (named := _linked_band()) is not None:
         st.session_state["band"] = named
 
@@ -345,16 +347,14 @@ def _fill(chosen: Mapping[str, Any]) -> None:
         st.session_state[key] = tuple(entry) if key in _SLIDERS else entry
 
 
-def show_in_grid(**filters: Any) -> None:
-    """Go to the grid and show what these filters leave, and these alone.
+def show_in_grid(**filters: Any) -> NoReturn:
+    """Go to the grid and show what these filters leave, and these alone; its address says so.
 
     Args:
-        filters: values by key of `GRID_FILTERS`, and "like", as for `be_like`.
+        filters: what the address has for keys of `GRID_FILTERS`, and "like": an outlier_id.
     """
-    clear_grid()
-    be_like(filters.pop("like", None))
-    _fill(filters)
-    st.switch_page(st.session_state["grid_page"])
+    forget(*GRID_FILTERS, "selected_ids", "like", "page")
+    st.switch_page(st.session_state["grid_page"], query_params=link() | {name: chosen for name, chosen in filters.items() if chosen})
 
 
 def open_in_grid(ids: tuple[int, ...]) -> None:

@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Bad-OOD: synthesise outliers, find the harmful ones, retrain.",
 )
-runs_app = typer.Typer(no_args_is_help=True, help="List, show and delete runs.")
+runs_app = typer.Typer(no_args_is_help=True, help="List, show and delete runs; open the example.")
 detector_app = typer.Typer(no_args_is_help=True, help="Detectors that somebody else trained.")
 app.add_typer(runs_app, name="runs")
 app.add_typer(detector_app, name="detector")
@@ -406,6 +406,14 @@ def show_command(run: RunName, json: Json = False) -> None:
     for stage, entry in record["stages"].items():
         table.add_row(stage, f"{entry['wall_seconds']:.1f}", f"{entry['peak_rss_mb']:.0f}")
     out.print(table)
+
+
+@runs_app.command("example")
+def example_command() -> None:
+    """Put the small run that ships with the library into the store, to look at before any was made."""
+    from badood.pipeline.example import open_example
+
+    print(f"run example lies in {open_example().folder}; look at it with `python -m badood app`.")
 
 
 @runs_app.command("delete")

@@ -9,6 +9,7 @@ from app.opened import is_ready
 from app.parts.run_picker import choose_another, ready_runs
 from badood.core.errors import BadInput
 from badood.explore.finished import Finished
+from badood.pipeline.example import open_example
 from badood.pipeline.runs import Run
 
 _LONGEST = 40
@@ -29,6 +30,7 @@ def page_head(title: str, purpose: str, *, early: bool = False) -> Finished:
         _gone(str(state.run_id()))
     if found is None:
         st.info("There is no finished run yet. Start one on the page **Runs**, or with `python -m badood run`.", icon=":material/info:")
+        offer_example()
         st.stop()
     if not is_ready(found.run):
         _elsewhere(f"Run **{found.run.id}** has no outliers yet ({how(found.run)}). The page **Runs** shows how far it is.")
@@ -41,6 +43,19 @@ def page_head(title: str, purpose: str, *, early: bool = False) -> Finished:
         )
         st.stop()
     return found
+
+
+def offer_example() -> None:
+    """A button that puts the small run that comes with the library into the store."""
+    text = "A small finished run of MiniWorld, the rendered images that come with the library: 150 outliers to look at, ready at once."
+    st.button("Open the example run", icon=":material/school:", type="primary", key="open example", help=text, on_click=_open_example)
+
+
+def _open_example() -> None:
+    try:
+        state.pick_run(open_example().id)
+    except BadInput as error:
+        st.toast(str(error), icon=":material/error:")
 
 
 def how(run: Run) -> str:

@@ -133,12 +133,17 @@ def _sorted_by(found: Finished, place: DeltaGenerator) -> str:
     return str(place.selectbox("Sort by", offered, format_func=_SORTS.get, key="sort", **_bound()))
 
 
+def short_type(name: str) -> str:
+    """An OOD type as the filter and the address call it."""
+    return name.removeprefix("OOD-")
+
+
 def _types(place: DeltaGenerator) -> tuple[str, ...]:
     chosen = place.pills(
         "Type",
         TYPES,
         selection_mode="multi",
-        format_func=lambda name: name.removeprefix("OOD-"),
+        format_func=short_type,
         key="type",
         help="What CLIP sees. I: still the anchor's class. II: another class. III: nothing it knows.",
         **_bound(),

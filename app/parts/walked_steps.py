@@ -13,25 +13,28 @@ from badood.explore.figures.style import mark_text
 from badood.explore.finished import Finished
 
 _STEPS = {
+    "decoded": (
+        "1. Encode",
+        "as it is",
+        "The encoder (MoCo v3) makes a short vector of the image, its embedding z0; the decoder (MAGE) paints an image for any embedding. This is its "
+        "painting of the untouched one. It paints the next three, too.",
+    ),
     "noised": (
-        "1. Noise",
+        "2. Noise",
         "with noise",
-        "The image becomes a short list of numbers, its embedding. Noise is added to it: the more steps t, the less is left.",
+        "Gaussian noise is added to the embedding: the more steps t, the less of it is left.",
     ),
     "denoised": (
-        "2. Denoise",
+        "3. Denoise",
         "denoised",
-        "A diffusion model takes the noise away again. Without a push it comes back to something ordinary.",
+        "A diffusion model of embeddings (RDM) takes the noise away again, step by step (DDIM). What comes back is an ordinary ID embedding; after much "
+        "noise it need not be of the same class.",
     ),
     "guided": (
-        "3. Guidance",
+        "4. Minority guidance",
         "denoised with guidance",
-        "With a push towards rare places at every step it comes out somewhere unusual. The scale says how hard the push is.",
-    ),
-    "decoded": (
-        "4. Decode",
-        "as it is",
-        "A second model paints an image for every embedding. This is its painting of the untouched one.",
+        "At every step the embedding is also pushed to where the diffusion model restores badly: to regions of low likelihood. The scale says how hard. "
+        "The result is an outlier.",
     ),
 }
 """Title, caption of the picture and text of every step."""
@@ -84,5 +87,6 @@ def _picture(shown: dict[str, Any] | None, step: str, caption: str) -> None:
         return
     part = shown["steps"][step]
     strip([Example(f"data:image/png;base64,{part['image']}", mark_text(part["id_confidence"]), caption)], side=128)
-    extra = f" {100 * shown['signal']:.0f} % of the signal is left." if step == "noised" else ""
-    st.caption(f"Rarity {part['minority_score']:.2f} (minority score), energy {part['energy']:.1f}.{extra}")
+    # of a noised embedding the minority score says nothing: it is the noise that is restored
+    rarity = f"{100 * shown['signal']:.0f} % of the signal is left" if step == "noised" else f"Minority score {part['minority_score']:.2f}"
+    st.caption(f"{rarity}, energy {part['energy']:.1f}.")

@@ -15,14 +15,13 @@ from app.parts.header import page_head
 from app.parts.job_status import job_status
 from app.parts.mix_bars import mix_bars
 from app.parts.outlier_filters import HARM
+from app.parts.retrain import retrain_button
 from app.parts.source_filter import source_filter
 from app.state import Band
-from app.workers import ensure_worker
 from badood.explore.figures.style import source_colours
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters, said
 from badood.filter import OVERLAP_LIMIT
-from badood.jobs import queue
 from badood.store import open_database
 from badood.store import verdicts as judging
 
@@ -174,7 +173,7 @@ def _numbers(found: Finished, filters: Filters, chosen: dict[str, Any], count: i
     overlap, harm = found.overlap(filters), "harm" in found.outliers.known and count > 0
     kept, share, over, *more, act = st.columns([*[1] * (4 if harm else 3), 1.5], vertical_alignment="center")
     with act:
-        _retrain(found, filters, chosen, count)
+        retrain_button(found, filters, chosen, count)
     kept.metric("Kept", f"{count:,}", help="Outliers inside the band, both ends included.")
     share.metric("Share of all", f"{100 * count / max(1, total):.1f} %")
     over.metric(
@@ -200,13 +199,3 @@ def _edges(found: Finished, limits: tuple[float, float], only: tuple[str, ...]) 
         st.markdown(f"**Around the {name} end, {limit:.4g}.** Pale ones are left out.")
         near = rows[rows["edge"] == edge]
         strip((outlier(found, row, faded=not row.kept) for row in near.itertuples()), side=104, empty="No outlier lies near it.")
-
-
-def _retrain(found: Finished, filters: Filters, chosen: dict[str, Any], count: int) -> None:
-    of = f" of {', '.join(filters.source)}" if filters.source else ""
-    wish = f"Trains the detector{' from scratch' * (found.run.cfg.detector.mode == 'scratch')} on what the band keeps{of} and tests it. "
-    wish += "Minutes, in the background."
-    if st.button("Retrain on this band", type="primary", icon=":material/model_training:", disabled=not count, help=wish, width="stretch"):
-        ensure_worker()
-        queue.submit("retrain", {"run": found.run.id, "filter": chosen}, found.run.id)
-        st.rerun()

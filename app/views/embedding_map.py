@@ -148,7 +148,7 @@ def _clicked(found: Finished, outlier_id: int) -> None:
     if details.button("Details", icon=":material/open_in_full:", key="map details"):
         outlier_detail(found, outlier_id)
     if found.has("described") and alike.button("More like this", icon=":material/grid_view:", key="map like"):
-        state.show_in_grid(like=outlier_id)
+        state.show_in_grid(like=str(outlier_id))
 
 
 def _selected(found: Finished, points, selection) -> None:  # type: ignore[no-untyped-def]

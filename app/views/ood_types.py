@@ -7,6 +7,7 @@ from app import state
 from app.parts.examples import outlier, strip
 from app.parts.export_menu import export_menu
 from app.parts.header import page_head
+from app.parts.outlier_filters import short_type
 from app.parts.source_filter import source_filter
 from badood.evaluate.ood_types import TYPES
 from badood.explore import figures
@@ -101,7 +102,7 @@ def _matrices(found: Finished, limits: tuple[float, float], only: tuple[str, ...
     if picked is not None:
         kind, part = picked
         lo, hi = (min(max(end, span.lo), span.hi) for end in parts[part])
-        state.show_in_grid(type=[kind], confidence=(lo, hi), source=list(only))
+        state.show_in_grid(type=short_type(kind), confidence=[f"{lo:.9g}", f"{hi:.9g}"], source=list(only))
     if not {"anchor_class", "clip_label"} <= found.outliers.known:
         return
     seen = found.outliers.matrix("anchor_class", "clip_label", Filters(source=only)).rename_axis("anchor")
@@ -112,7 +113,7 @@ def _matrices(found: Finished, limits: tuple[float, float], only: tuple[str, ...
     st.caption(f"On the diagonal the outlier is still of its anchor's class.{rest}")
     if picked is not None:
         anchor, label = picked
-        state.show_in_grid(**{"class": [anchor], "clip": [label], "source": list(only)})
+        state.show_in_grid(**{"class": anchor, "clip": label, "source": list(only)})
 
 
 def _picked(table: pd.DataFrame, key: str) -> tuple[str, str] | None:

@@ -85,6 +85,7 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame, looks
         page=page,
         last=last,
         kinds={} if blind else looks.tints,
+        marks=_marks(wish),
         alone=looks.alone,
         side=looks.side,
         size=_PAGE,
@@ -114,9 +115,14 @@ def _redraw() -> None:
     st.rerun("outliers")
 
 
+def _marks(wish: Wish) -> str:
+    """What stands in the corner of a tile."""
+    return "cosine" if wish.alike is not None else "harm" if wish.sort == "harm" else "id_confidence"
+
+
 def _tiles(found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, looks: Looks, wish: Wish) -> list[Tile]:
     given = dict(zip(verdicts["outlier_id"], verdicts["verdict"], strict=True))
-    marked = "harm" if wish.sort == "harm" else "id_confidence"
+    marked = _marks(wish)
 
     def mark(row: Any) -> str:
         if wish.alike is not None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import state
 from app.opened import is_ready, runs
+from app.parts.header import offer_example
 from app.parts.job_status import job_status
 from app.parts.start_form import start_form
 from badood.core.errors import BadInput
@@ -30,6 +31,7 @@ def page() -> None:
         start_form()
     if not found and not waiting:
         st.info("There is no run yet. The settings above are fine for a first one: press **Start the run**.", icon=":material/info:")
+        offer_example()
     for job in waiting:
         with st.container(border=True, key=f"waiting {job.run_id}"):
             _head(str(job.run_id), job.arguments.get("config", {}).get("preset", ""), job.created_at, job.state)

@@ -4,6 +4,16 @@ from badood.core.artefacts import read_json
 from badood.core.places import checkout
 from badood.evaluate.agreement import Agreement
 
+
+def filter_experiment(preset: str) -> str | None:
+    """The table of `experiment` for a preset, as Markdown without its figures; none where it was not measured in this checkout."""
+    top = checkout()
+    path = None if top is None else top / "results" / f"filters-{preset}.md"
+    if path is None or not path.is_file():
+        return None
+    return "\n".join(line for line in path.read_text().splitlines() if not line.startswith("!["))
+
+
 _IMAGES = {"validation_auroc": "validation images", "auroc": "test images"}
 
 

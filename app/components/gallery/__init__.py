@@ -67,6 +67,7 @@ def gallery(
     page: int,
     last: int,
     kinds: Mapping[str, str],
+    marks: str,
     alone: bool,
     side: int,
     size: int,
@@ -87,6 +88,7 @@ def gallery(
     Args:
         pages: tiles by number of the page, from 1: those of `page` and of its neighbours, so that a turn to these is drawn at once.
         run: whose outliers these are. page: which one to show. last: number of the last page. kinds: colours of the borders by name, for the legend.
+        marks: what the mark of a tile is.
         alone: show one outlier at a time, large. side: least width of a tile in px. size: outliers a page. count: of them in all.
         staying: verdicts with which an outlier stays in the list; none = whatever its verdict.
         undoable: whether there is a verdict to take back.
@@ -127,6 +129,7 @@ def gallery(
             "last": last,
             "heard": state.value(f"{key} heard", 0),
             "kinds": dict(kinds),
+            "marks": marks,
             "undoable": undoable,
         },
         key=key,

@@ -27,9 +27,9 @@ function beside({ url, text }) {
   return figure;
 }
 
-function drawTile(tile, alone) {
+function drawTile(tile, alone, marks) {
   const button = element("button", "tile");
-  const label = [`Outlier ${tile.id}: ${tile.caption}`, tile.mark && `id_confidence ${tile.mark}`, tile.kind].filter(Boolean).join(", ");
+  const label = [`Outlier ${tile.id}: ${tile.caption}`, tile.mark && `${marks} ${tile.mark}`, tile.kind].filter(Boolean).join(", ");
   button.dataset.id = tile.id;
   button.title = label;
   button.setAttribute("role", "option");
@@ -143,7 +143,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       tiles.replaceChildren(
         ...known.flatMap((tile, place) => [
           ...(tile.group && tile.group !== known[place - 1]?.group && !data.alone ? [element("h4", "group", tile.group)] : []),
-          drawTile(tile, data.alone),
+          drawTile(tile, data.alone, data.marks),
         ]),
       );
       inOrder()[at.cursor]?.classList.add("current"); // what is not shown cannot take the focus
@@ -269,6 +269,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tile.focus();
     paint();
   };
+  root.removeEventListener("focusin", at.focused);
+  at.focused = (event) => {
+    const place = inOrder().indexOf(event.target.closest(".tile"));
+    if (place < 0) return;
+    at.cursor = place;
+    at.under = idAt(place);
+  };
+  root.addEventListener("focusin", at.focused);
   root.ondblclick = (event) => {
     const tile = event.target.closest(".tile");
     if (tile) ask("open", inOrder().indexOf(tile));
