@@ -501,7 +501,9 @@ def experiment(
 
 @app.command()
 def benchmark(
-    name: Annotated[str | None, typer.Argument(help="Table or figure, as --list names them, or all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Table or figure, as --list names them; all; or orderings, of what all measured.")
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help=f"Preset: {', '.join(preset_names())}, or a YAML file; none = that of --id, else miniworld.")
     ] = None,
@@ -526,8 +528,10 @@ def benchmark(
     The files are written row by row, and what they hold of the same settings and weights is kept: delete them to measure all anew.
     """
     from badood.benchmark.listing import listed
+    from badood.benchmark.orderings import orderings
     from badood.benchmark.reproduce import reproduce, reproduce_all
     from badood.benchmark.wanted import Wanted
+    from badood.core.places import results
 
     chosen = preset or (protocol if protocol in preset_names() else None) or "miniworld"
     places = [None if path is None else str(path.expanduser().resolve()) for path in (data, root)]
@@ -539,7 +543,12 @@ def benchmark(
         raise BadConfig("benchmark needs the name of a table or figure, or all; --list names them.")
     progress = _terminal()
     try:
-        written = reproduce_all(wanted, progress) if name == "all" else {name: reproduce(name, wanted, progress)}
+        if name == "all":
+            written = reproduce_all(wanted, progress)
+        elif name == "orderings":
+            written = {name: orderings(results(), wanted.config().preset, label)}
+        else:
+            written = {name: reproduce(name, wanted, progress)}
     finally:
         progress.close()
     texts = {key: path.with_suffix(".json" if json else ".md").read_text() for key, path in written.items()}

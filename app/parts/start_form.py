@@ -13,6 +13,8 @@ from app.parts.settings_form import advanced_settings
 from app.workers import ensure_worker
 from badood.config import Config, load_config, preset_names, validate
 from badood.core.errors import BadInput, BadOODError
+from badood.core.progress import duration
+from badood.explore.finished import Finished
 from badood.jobs import queue
 from badood.pipeline.runs import check_name, new_id
 from badood.store import jobs, open_database
@@ -45,6 +47,7 @@ def start_form() -> None:
     overrides = weights.overrides + _main_settings(cfg, mode, generates=not brought.only)
     with st.expander("Advanced settings"):
         overrides += advanced_settings(cfg)
+    _earlier(chosen)
     button, said = st.columns([1, 3], vertical_alignment="center")
     off = not named or any(part.lacking for part in (data, brought, weights))
     if button.button("Start the run", type="primary", icon=":material/play_arrow:", key="start run", disabled=off):
@@ -55,6 +58,15 @@ def start_form() -> None:
             said.error(str(error), icon=":material/error:")
     with said:
         st.fragment(_checked)()
+
+
+def _earlier(preset: str) -> None:
+    """How long finished runs of the preset took on this store's machines."""
+    finished = [run for run in runs() if run.cfg.preset == preset and run.record["state"] == "done"]
+    if finished:
+        took = finished[0].record["totals"]["wall_seconds"]
+        made = sum(Finished(finished[0]).counts.values())
+        st.caption(f":material/schedule: The newest run of this preset, **{finished[0].id}**, took {duration(took)} for {made:,} outliers.")
 
 
 def _named_well(name: str) -> bool:

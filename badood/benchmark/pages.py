@@ -49,8 +49,8 @@ def markdown(table: "Table", rows: pd.DataFrame) -> str:
     made = summary(table, rows)
     compared = {column.name for column in columns if column.compared and made[f"less {column.name}"].notna().any()}
     heads = [head for column in columns for head in (column.title, *(["difference"] if column.name in compared else []))]
-    lines = [_line(["", "seeds", *heads, *(f"{column.title}, paper" for column in beside)])]
-    lines.append(_line(["---"] * (lines[0].count("|") - 1)))
+    lines = [line(["", "seeds", *heads, *(f"{column.title}, paper" for column in beside)])]
+    lines.append(line(["---"] * (lines[0].count("|") - 1)))
     for row in made.to_dict("records"):
         cells = [row["row"], str(row["seeds"])]
         for column in columns:
@@ -58,7 +58,7 @@ def markdown(table: "Table", rows: pd.DataFrame) -> str:
             if column.name in compared:
                 cells.append(difference(row[f"less {column.name}"], column))
         cells += [papers.get(row["row"], {}).get(column.paper, "") for column in beside]
-        lines.append(_line(cells))
+        lines.append(line(cells))
     notes = dict.fromkeys(f"- {row['row']}: {row['note']}" for row in made.to_dict("records") if row["note"])
     return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
 
@@ -70,7 +70,7 @@ def quoted(table: "Table") -> str:
 
 def _quoted(rows: list[dict[str, str]]) -> str:
     names = [name for name in rows[0] if name != "row"]
-    return "\n".join([_line(names), _line(["---"] * len(names)), *(_line([row[name] for name in names]) for row in rows)]) + "\n"
+    return "\n".join([line(names), line(["---"] * len(names)), *(line([row[name] for name in names]) for row in rows)]) + "\n"
 
 
 def _by_row(table: "Table") -> dict[str, dict[str, str]]:
@@ -148,5 +148,6 @@ def save(figure: Any, path: Path) -> None:
         figure.savefig(part, format=kind, metadata={"Date": None} if kind == "svg" else None, dpi=120)
 
 
-def _line(cells: list[str]) -> str:
+def line(cells: list[str]) -> str:
+    """A line of a Markdown table."""
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from badood.benchmark.orderings import orderings
 from badood.benchmark.pages import flat, markdown, quoted
 from badood.benchmark.seeded import Seeded
 from badood.benchmark.seeds import experiment_key, lean, records
@@ -67,7 +68,7 @@ def reproduce(name: str, wanted: Wanted, progress: Progress | None = None, folde
 
 
 def reproduce_all(wanted: Wanted, progress: Progress | None = None, folder: Path | None = None) -> dict[str, Path]:
-    """Every table and figure, one after another; one that cannot be made is left out with a message.
+    """Every table and figure, one after another, and the page that says which of the paper's orderings hold; one that cannot be made is left out with a message.
 
     Args:
         folder: as for `reproduce`.
@@ -87,7 +88,7 @@ def reproduce_all(wanted: Wanted, progress: Progress | None = None, folder: Path
             log.warning("%s is left out: %s", name, error)
     if not made:
         raise BadInput("no table or figure could be made; each said why.")
-    return made
+    return made | {"orderings": orderings(folder or results(), wanted.config().preset, wanted.label)}
 
 
 def _kept(path: Path, keys: Mapping[str, str]) -> pd.DataFrame:
