@@ -31,6 +31,5 @@ def placed(found: Finished, method: Method) -> "Future[pd.DataFrame]":
 
 
 def _place(found: Finished, method: Method) -> pd.DataFrame:
-    table, known = found.outliers.table(), found.anchors[0]
-    rows = evenly(len(table), _MOST[method])
-    return map_table(known[evenly(len(known), _KNOWN)], found.embeddings[rows], table.iloc[rows], method)
+    known, rows = found.anchors[0], evenly(len(found.outliers), _MOST[method])
+    return map_table(known[evenly(len(known), _KNOWN)], found.embeddings[rows], found.outliers.at(rows), method)

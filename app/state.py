@@ -248,6 +248,17 @@ def turn_to(number: int) -> None:
         st.query_params["page"] = str(number)
 
 
+def say(text: str, icon: str) -> None:
+    """Have the page say something for a moment when it is drawn next: a callback of a fragment must not draw."""
+    st.session_state.setdefault("said", []).append((text, icon))
+
+
+def speak() -> None:
+    """Say what was to be said."""
+    for text, icon in st.session_state.pop("said", []):
+        st.toast(text, icon=icon)
+
+
 def selected_ids() -> tuple[int, ...] | None:
     """Outliers that another page, or a link, selected for the grid; None = no selection."""
     return st.session_state.get("selected_ids")

@@ -22,6 +22,7 @@ def page_head(title: str, purpose: str, *, early: bool = False) -> Finished:
     Args:
         title: of the page. purpose: one sentence of plain English. early: whether it shows outliers that no detector has looked at.
     """
+    state.speak()
     st.title(title)
     st.caption(purpose)
     try:
@@ -55,7 +56,7 @@ def _open_example() -> None:
     try:
         state.pick_run(open_example().id)
     except BadInput as error:
-        st.toast(str(error), icon=":material/error:")
+        state.say(str(error), ":material/error:")
 
 
 def how(run: Run) -> str:

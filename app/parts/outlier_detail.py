@@ -41,6 +41,7 @@ def outlier_detail(found: Finished, outlier_id: int) -> None:
 
 
 def _detail(found: Finished, outlier_id: int) -> None:
+    state.speak()
     try:
         row = pd.Series(found.outliers.row(outlier_id))
     except BadInput:  # a link from another run
@@ -159,7 +160,7 @@ def _tags(found: Finished, outlier_id: int) -> None:
             for tag in set(state.value(key)) - set(having):
                 tags.put(database, run, [outlier_id], tag, who=state.who())
         except BadInput as error:
-            st.toast(str(error), icon=":material/error:")
+            state.say(str(error), ":material/error:")
         for tag in set(having) - set(state.value(key)):
             tags.take_off(database, run, outlier_id, tag)
 

@@ -129,8 +129,7 @@ def _scores(found: Finished) -> tuple[pd.DataFrame, tuple[str, str]]:
         if state.value(key, offered[0]) not in offered:
             state.forget(key)  # left over from another run
         chosen.append(place.selectbox(label, offered, first, format_func=_AXES.get, key=key, **_BOUND))
-    table = found.outliers.table()
-    table = table.iloc[evenly(len(table), MOST)]
+    table = found.outliers.at(evenly(len(found.outliers), MOST))
     points = table.assign(kind="outlier", id=table["outlier_id"], x=table[chosen[0]], y=table[chosen[1]])
     return points, (_AXES[chosen[0]], _AXES[chosen[1]])
 

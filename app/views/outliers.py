@@ -45,6 +45,7 @@ def page() -> None:
 
 
 def _outliers(found: Finished) -> None:
+    state.speak()
     verdicts = judging.current(open_database(), found.run.id)
     wish = outlier_filters(found, verdicts, tags.current(open_database(), found.run.id))
     count = found.outliers.count(wish.filters)
@@ -205,7 +206,7 @@ def _tag(found: Finished, ids: np.ndarray) -> None:
     try:
         tags.put(open_database(), found.run.id, ids.tolist(), state.value("tag all"), who=state.who())
     except BadInput as error:
-        st.toast(str(error), icon=":material/error:")
+        state.say(str(error), ":material/error:")
         return
     state.put("tag all", "")
 
@@ -252,11 +253,11 @@ def _acted(acts: Sequence[Act]) -> None:
         try:
             _write(act)
         except BadInput as error:  # told, and not told again: the browser would repeat it for ever
-            st.toast(str(error), icon=":material/error:")
+            state.say(str(error), ":material/error:")
     if len(acts) > 1:
-        st.toast(f"{len(acts):,} verdicts are saved.", icon=":material/check:")
+        state.say(f"{len(acts):,} verdicts are saved.", ":material/check:")
     elif acts and acts[0].verdict is not None:
-        st.toast(_done(acts[0].verdict, len(acts[0].ids)), icon=":material/check:")
+        state.say(_done(acts[0].verdict, len(acts[0].ids)), ":material/check:")
 
 
 def _write(act: Act) -> None:
@@ -280,7 +281,7 @@ def _done(verdict: judging.Verdict, count: int) -> str:
 
 def _judge(found: Finished, ids: "Sequence[int] | np.ndarray", verdict: judging.Verdict) -> None:
     judging.give(open_database(), found.run.id, ids, verdict, who=state.who(), origin=state.new_act())
-    st.toast(_done(verdict, len(ids)), icon=":material/check:")
+    state.say(_done(verdict, len(ids)), ":material/check:")
 
 
 def _undo(found: Finished) -> None:
@@ -289,4 +290,4 @@ def _undo(found: Finished) -> None:
 
 def _take_back(run_id: str, origin: str) -> None:
     act = judging.undo(open_database(), run_id, who=state.who(), browser=state.only_browser(), origin=origin)
-    st.toast("Nothing to take back." if act is None else f"Took back the verdict “{act.verdict}”.", icon=":material/undo:")
+    state.say("Nothing to take back." if act is None else f"Took back the verdict “{act.verdict}”.", ":material/undo:")

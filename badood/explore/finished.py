@@ -340,8 +340,8 @@ class Finished:
         cfg = self.run.cfg.filter
         bands = [self.limits(cfg.lo, cfg.hi, quantiles=cfg.strategy == "quantile")]
         try:
-            chosen = select(self.outliers.table(), Filter(strategy="q-mid"), self._confidence("validation"))
-            kept = self.outliers.table()["id_confidence"][chosen.kept]
+            table = self.outliers.table(columns=("outlier_id", "source", "id_confidence"))
+            kept = table["id_confidence"][select(table, Filter(strategy="q-mid"), self._confidence("validation")).kept]
             bands.append((float(kept.min()), float(kept.max())))
         except EmptySelection:
             pass
@@ -441,14 +441,15 @@ class Finished:
 
         Clearest: those CLIP is surest of, and among what it does not recognise those it is least sure of.
         """
-        table = self.outliers.table().assign(ood_type=self.types_at(tau))[self._among(source)]
+        needed = ("outlier_id", "source", "id_confidence", "clip_label", "clip_prob")
+        table = self.outliers.table(columns=needed).assign(ood_type=self.types_at(tau))[self._among(source)]
         inside = table[table["id_confidence"].between(*band)].sort_values(["clip_prob", "outlier_id"], ascending=[False, True])
         examples = {name: inside[inside["ood_type"] == name] for name in TYPES}
         return {name: (rows[::-1] if name == "OOD-III" else rows).head(each) for name, rows in examples.items()}
 
     def kept(self, name: str) -> NDArray[np.int64]:
         """outlier_id of what the filter `name` kept, ascending."""
-        ids = self.outliers.table()["outlier_id"].to_numpy(np.int64)
+        ids = self.outliers.values("outlier_id").astype(np.int64)
         return np.sort(ids[Kept(self.run.folder / self._row(name).selection).mask])
 
     def _row(self, name: str) -> FilterRow:

@@ -56,7 +56,7 @@ def show_shift(found: Finished, name: str) -> go.Figure:
 
 def show_minority(found: Finished) -> go.Figure:
     """Minority score by guidance scale."""
-    return figures.minority_scores(found.outliers.table())
+    return figures.minority_scores(found.outliers.table(columns=("guidance_scale", "minority_score")))
 
 
 def show_harm(found: Finished) -> go.Figure:
@@ -67,7 +67,7 @@ def show_harm(found: Finished) -> go.Figure:
     """
     if "harm" not in found.outliers.known:
         raise BadInput(f"run {found.run.id}: {NO_HARM}")
-    return figures.harm_by_confidence(found.outliers.table())
+    return figures.harm_by_confidence(found.outliers.table(columns=("outlier_id", "id_confidence", "harm")))
 
 
 def show_roc(found: Finished, names: list[str]) -> go.Figure:

@@ -167,10 +167,20 @@ class Outliers:
             WHERE place * ? // total > (place - 1) * ? // total OR place = 0 ORDER BY place"""
         return self._frame(query, [*values, count, count])
 
-    def table(self, filters: Filters = Filters()) -> pd.DataFrame:
-        """All rows that pass, in the file's order (that of the embeddings), all columns but the image."""
+    def table(self, filters: Filters = Filters(), columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """All rows that pass, in the file's order (that of the embeddings).
+
+        Args:
+            columns: which; none = all but the image, a gigabyte for a million rows.
+        """
         where, values = _where(filters)
-        return self._frame(f"SELECT * EXCLUDE row FROM outliers {where} ORDER BY row", values)
+        selected = "* EXCLUDE row" if columns is None else ", ".join(map(self._quoted, columns))
+        return self._frame(f"SELECT {selected} FROM outliers {where} ORDER BY row", values)
+
+    def at(self, rows: NDArray[np.int64]) -> pd.DataFrame:
+        """Rows by their ascending places in the file (and so in the embeddings), all columns but the image."""
+        query = "SELECT * EXCLUDE row FROM outliers WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY row"
+        return self._frame(query, [rows.tolist()])
 
     def count(self, filters: Filters = Filters()) -> int:
         """How many pass."""

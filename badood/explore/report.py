@@ -16,7 +16,7 @@ from badood.evaluate.metrics import FPR95_OPENOOD
 from badood.evaluate.shift import KINDS, shift_summary
 from badood.explore import figures
 from badood.explore.finished import METRICS, Finished
-from badood.explore.notebook import show_band, show_outliers
+from badood.explore.notebook import show_band, show_harm, show_minority, show_outliers
 from badood.explore.queries import Filters
 from badood.explore.reviewers import agreement
 from badood.pipeline.artefacts import OURS
@@ -148,9 +148,7 @@ def _minority(found: Finished) -> list[Section]:
     """None where no outlier has a guidance scale and a score."""
     if not {"guidance_scale", "minority_score"} <= found.outliers.known:
         return []
-    return [
-        Section("Minority score", "Stronger guidance should move the mean upward.", figure=figures.minority_scores(found.outliers.table()))
-    ]
+    return [Section("Minority score", "Stronger guidance should move the mean upward.", figure=show_minority(found))]
 
 
 def _harm(found: Finished) -> list[Section]:
@@ -162,7 +160,7 @@ def _harm(found: Finished) -> list[Section]:
         "By how much AUROC on held-out images would rise if the last layer were trained without an outlier; positive = harmful. The estimate "
         f"foretells retrains of the last layer with a rank correlation of {told}."
     )
-    return [Section("Harm", text, figure=figures.harm_by_confidence(found.outliers.table()))]
+    return [Section("Harm", text, figure=show_harm(found))]
 
 
 def _by_source(found: Finished, band: tuple[float, float]) -> list[Section]:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
+from badood.core.artefacts import home
 from badood.explore.finished import Finished
 from badood.store import open_database, verdicts
 from badood.store.tables import Act
@@ -66,6 +67,7 @@ def test_every_key_is_written_once_and_in_order_over_a_reload(address: str, brow
     pressed(page, second)
     saved(page)
     assert acts("small") == [NAMES[key] for key in first + second]
+    assert "Warning" not in (home() / "server.log").read_text()
 
 
 def test_the_page_turns_behind_its_last_outlier(address: str, browser: Browser, small_run: Finished) -> None:
