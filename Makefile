@@ -22,8 +22,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/codespell badood app tests docs README.md CHANGELOG.md
 	$(BIN)/python docs/generate.py --check
 
-docs: $(VENV)/.installed
+docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --strict --quiet --config-file .mkdocs.yml
 
 $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml setup.py
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -33,4 +34,8 @@ $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml setup.py
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt --constraint constraints.txt
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed docs/requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement docs/requirements.txt --constraint constraints.txt
 	touch $@

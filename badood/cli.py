@@ -408,6 +408,30 @@ def show_command(run: RunName, json: Json = False) -> None:
     out.print(table)
 
 
+@app.command("rerun")
+def rerun_command(run: RunName, json: Json = False) -> None:
+    """Repeat a finished run from its own record, as RUN-again, and show what came out otherwise; exit code 1 where anything did."""
+    from badood.pipeline.rerun import rerun
+    from badood.pipeline.runs import open_run
+
+    progress = _terminal()
+    try:
+        after, differing = rerun(open_run(run), progress)
+    finally:
+        progress.close()
+    if json:
+        print(as_json({"run": after.id, "differing": differing.to_dict("records")}))
+    elif differing.empty:
+        print(f"run {after.id} equals {run}: the same outliers, confidences and figures.")
+    else:
+        table = Table("place", "what", "before", "after")
+        for row in differing.itertuples(index=False):
+            table.add_row(*(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row))
+        out.print(table)
+    if not differing.empty:
+        raise typer.Exit(1)
+
+
 @runs_app.command("example")
 def example_command() -> None:
     """Put the small run that ships with the library into the store, to look at before any was made."""

@@ -18,7 +18,16 @@ from badood.config import CHECKOUT, Config, Settings
 from badood.core.artefacts import atomic_file
 
 PART = re.compile(r"(<!-- generated: (?P<name>[\w./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-PAGES = ("README.md", "docs/command-line.md", "docs/settings.md", "docs/ood-sets.md", "results/README.md", "results/older-trials.md")
+PAGES = (
+    "README.md",
+    "docs/command-line.md",
+    "docs/settings.md",
+    "docs/ood-sets.md",
+    "docs/presets.md",
+    "docs/paper-scale.md",
+    "results/README.md",
+    "results/older-trials.md",
+)
 
 
 def generated(name: str) -> str:

@@ -31,7 +31,7 @@ def test_the_path_is_told_in_one_order() -> None:
     said = re.search(r"path's order: ([\w, ]+)\.", badood.__doc__ or "")
     assert said
     assert said[1].split(", ") == PATH
-    rows = re.findall(r"^\| `badood/(\w+)(?:\.py)?` \| (\d+)", (CHECKOUT / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `badood/(\w+)(?:\.py)?` \| (\d+)", (CHECKOUT / "docs" / "architecture.md").read_text(), re.MULTILINE)
     assert rows == [(name, str(place)) for place, name in enumerate(PATH, start=1)]
 
 
@@ -55,10 +55,10 @@ def test_the_path_calls_its_stages_in_that_order() -> None:
     assert list(dict.fromkeys(calls)) == ["encode", "outliers_of", "detect", "calibrate", "select", "evaluate"]
 
 
-def test_readme_names_every_part_of_the_library() -> None:
-    text = (CHECKOUT / "README.md").read_text()
+def test_the_table_of_folders_names_every_part_of_the_library() -> None:
+    text = (CHECKOUT / "docs" / "architecture.md").read_text()
     missing = sorted(part for part in parts() - {"cli", "presets"} if f"badood/{part}" not in text)
-    assert not missing, f"README's table of folders lacks {', '.join(missing)}"
+    assert not missing, f"docs/architecture.md's table of folders lacks {', '.join(missing)}"
 
 
 def test_the_table_of_stages_names_every_stage() -> None:

@@ -30,7 +30,7 @@ MODELS = ("encoder", "rdm", "tokenizer", "mage", "clip")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy: setuptools leaves a folder `build` behind, and packs what an earlier one holds."""
     source, made = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for folder in ("badood", "app", "assets/weights"):
+    for folder in ("badood", "app", "assets/weights", "assets/example"):
         copytree(CHECKOUT / folder, source / folder, ignore=ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE"):
         (source / name).write_bytes((CHECKOUT / name).read_bytes())
@@ -92,7 +92,7 @@ def test_the_wheel_holds_library_weights_and_dashboard_and_no_top_level_app(cont
     presets = {f"badood/presets/{path.name}" for path in (CHECKOUT / "badood" / "presets").iterdir()}
     components = {f"{SHIPPED}/app/components/gallery/gallery.{kind}" for kind in ("html", "css", "js")}
     others = {"badood/py.typed", f"{SHIPPED}/app/.streamlit/config.toml", f"{SHIPPED}/app/brand/mark.svg"}
-    others.add("badood/explore/report.html.jinja")
+    others |= {"badood/explore/report.html.jinja", f"{SHIPPED}/assets/example/run.tar.xz"}
     assert weights | presets | components | others <= contents
     assert not [name for name in contents if "playwright" in name or "secrets" in name or name.endswith(".png")]
 

@@ -50,7 +50,7 @@ def _why(found: Finished) -> None:
         ("Far away", "Noise, or another object altogether: told from ID with ease, so there is little to learn.", (0.0, float(low)), False),
     )
     for place, (name, text, span, descending) in zip(st.columns(3, gap="medium"), parts, strict=True):
-        rows = found.outliers.page(Filters(id_confidence=span), descending=descending, limit=4)
+        rows = found.outliers.page(Filters(id_confidence=span), descending=descending, limit=3)
         with place:
             st.markdown(f"**{name}.** {text}")
             strip((outlier(found, row) for row in rows.itertuples()), side=76)

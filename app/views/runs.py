@@ -143,15 +143,17 @@ def _figures(run: Run) -> None:
         if any(not row.empty for row in run.rows.values()):
             told.caption("No detector could be calibrated, so none is chosen.")
         return
-    for place, metric, label, good in ((fpr, "fpr95", "FPR95", "inverse"), (auroc, "auroc", "AUROC", "normal")):
+    for place, metric, label in ((fpr, "fpr95", "FPR95"), (auroc, "auroc", "AUROC")):
         value = getattr(best, metric)
         differs = first is not None and not first.empty and best.name != "all"
         change = f"{100 * (value - getattr(first, metric)):+.1f} points" if differs else None
         text = f"Of {best.name}, the filter chosen on validation images; on test images, mean over the OOD sets. "
         text += "Below: the difference to keeping all outliers, in percentage points."
-        place.metric(f"{label}, {best.name}", f"{100 * value:.1f} %", change, delta_color=good, help=text)
+        place.metric(f"{label}, {best.name}", f"{100 * value:.1f} %", change, delta_color="off", help=text)
     chances = len([row for row in run.rows.values() if not row.empty])
-    told.caption(f"{best.name}: chosen on validation images among {chances} filters. The figures are of test images.")
+    told.caption(
+        f"{best.name}: chosen on validation images among {chances} filters. The figures are of test images, of one training each: no interval, so a few points may be chance."
+    )
 
 
 def _actions(run: Run, job: Job | None, *, is_open: bool, ready: bool, shown: str) -> None:

@@ -143,20 +143,9 @@ def _page(shown: pd.DataFrame, preset: str, lacking: list[str], without: str) ->
         line(["table", "lower FPR95", "than", "the paper", "ours, difference", "seeds", ""]),
         line(["---"] * 7),
     ]
-    for row in shown.itertuples():
-        ours = _difference(Interval(row.difference, row.lo, row.hi, row.seeds))
-        lines.append(
-            line(
-                [
-                    row.table,
-                    row.better,
-                    row.worse,
-                    f"{row.paper_better:.2f} against {row.paper_worse:.2f}",
-                    ours,
-                    str(row.seeds),
-                    row.verdict,
-                ]
-            )
-        )
+    for row in shown.to_dict("records"):
+        ours = _difference(Interval(row["difference"], row["lo"], row["hi"], row["seeds"]))
+        papers = f"{row['paper_better']:.2f} against {row['paper_worse']:.2f}"
+        lines.append(line([row["table"], row["better"], row["worse"], papers, ours, str(row["seeds"]), row["verdict"]]))
     lines += ["", f"Not made yet: {', '.join(lacking)}."] if lacking else []
     return "\n".join(lines) + "\n"

@@ -111,7 +111,7 @@ def id_accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
     """Share of ID images whose class the detector names.
 
     Args:
-        predicted, labels: (N,) class numbers.
+        predicted: (N,) class numbers. labels: (N,) the true ones.
     """
     return float((np.asarray(predicted) == np.asarray(labels)).mean())
 

@@ -72,7 +72,7 @@ def export_folder(outliers: Outliers, out: Path, ids: Sequence[int] | None = Non
     """An image folder: `<anchor_class>/<outlier_id>.png`, of outliers without an anchor `<source>/<outlier_id>.png`, and `metadata.csv` with a column file_name, as `datasets` reads it.
 
     Args:
-        out: folder that does not exist yet. ids, verdicts: as for `export_csv`.
+        out: folder that does not exist yet. ids: as for `export_csv`. verdicts: as there.
     """
     _check(outliers, ids)
     if out.exists():
@@ -108,7 +108,7 @@ def export_parquet(outliers: Outliers, out: Path, ids: Sequence[int] | None = No
     """A parquet file with all columns and the image, which `datasets.load_dataset("parquet", ...)` shows as images.
 
     Args:
-        ids, verdicts: as for `export_csv`.
+        ids: as for `export_csv`. verdicts: as there.
     """
     _check(outliers, ids)
     wanted = None if ids is None else pa.array([int(i) for i in ids], pa.int64())

@@ -184,11 +184,12 @@ class Finished:
             BadInput: the run has no encoder, or no such outlier.
         """
         itself = self.outliers.place(outlier_id)
-        vector = np.array(self.embeddings[itself], dtype=np.float32)
+        embeddings = Described(self._folder("described")).embeddings  # opened for this alone: all of it is read, and would stay in memory
+        vector = np.array(embeddings[itself], dtype=np.float32)
         vector /= max(float(np.linalg.norm(vector)), 1e-12)
-        similarity = np.empty(len(self.embeddings), dtype=np.float32)
+        similarity = np.empty(len(embeddings), dtype=np.float32)
         for first in range(0, len(similarity), _AT_ONCE):
-            block = np.asarray(self.embeddings[first : first + _AT_ONCE], dtype=np.float32)
+            block = np.asarray(embeddings[first : first + _AT_ONCE], dtype=np.float32)
             similarity[first : first + _AT_ONCE] = block @ vector / np.linalg.norm(block, axis=1).clip(1e-12)
         similarity[itself] = 2  # first, before its copies
         count = min(count, len(similarity))
@@ -341,8 +342,8 @@ class Finished:
         bands = [self.limits(cfg.lo, cfg.hi, quantiles=cfg.strategy == "quantile")]
         try:
             table = self.outliers.table(columns=("outlier_id", "source", "id_confidence"))
-            kept = table["id_confidence"][select(table, Filter(strategy="q-mid"), self._confidence("validation")).kept]
-            bands.append((float(kept.min()), float(kept.max())))
+            middle = table["id_confidence"][select(table, Filter(strategy="q-mid"), self._confidence("validation")).kept]
+            bands.append((float(middle.min()), float(middle.max())))
         except EmptySelection:
             pass
         bands.append((self.outlier_scale.lo, self.outlier_scale.hi))

@@ -214,14 +214,9 @@ def asked(cfg: Config) -> dict[str, Filter]:
 
 def outline(cfg: Config) -> list[str]:
     """Names of the stages of `run` in their order, for those who watch it; those of several filters count once."""
-    return [
-        *("images", "split"),
-        *(["given"] if cfg.detector.weights else []),
-        *(["encode"] if describes(cfg) else []),
-        *("outliers", "describe"),
-        *(["rebuild"] if rebuilds(cfg) else []),
-        *("select-all", "detect", "rank", "calibrate", "types", "features", "harm", "table", "select", "evaluate"),
-    ]
+    names = "images split given encode outliers describe rebuild select-all detect rank calibrate types features harm table select evaluate"
+    there = {"given": bool(cfg.detector.weights), "encode": bool(describes(cfg)), "rebuild": rebuilds(cfg)}
+    return [name for name in names.split() if there.get(name, True)]
 
 
 def training_settings(cfg: Config) -> DetectorSettings:

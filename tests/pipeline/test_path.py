@@ -19,7 +19,8 @@ from badood.core.artefacts import home, read_json, write_json
 from badood.core.errors import BadInput, EmptySelection
 from badood.core.training import total_steps
 from badood.data.miniworld.classes import FOREIGN_CLASSES, ID_CLASSES
-from badood.explore.finished import Finished
+from badood.explore.finished import Finished, finished
+from badood.pipeline.example import open_example
 from badood.pipeline.filter_rows import filter_name
 from badood.pipeline.opened import recorded
 from badood.pipeline.path import FEW_STEPS, advice, asked, retrain, run, synthesise
@@ -41,6 +42,25 @@ def test_run_json_holds_metrics_stages_and_totals(small_run: Finished) -> None:
     assert all(stage["wall_seconds"] > 0 and stage["peak_rss_mb"] > 0 for stage in record["stages"].values())
     assert record["totals"]["peak_rss_mb"] == max(stage["peak_rss_mb"] for stage in record["stages"].values())
     assert record["totals"]["wall_seconds"] == pytest.approx(sum(stage["wall_seconds"] for stage in record["stages"].values()))
+
+
+def test_a_run_says_which_stages_it_will_have(small_run: Finished) -> None:
+    record = small_run.run.record
+    assert list(record["stages"]) == record["outline"]
+
+
+def test_the_example_run_is_unpacked_once_and_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADOOD_HOME", str(tmp_path / "home"))
+    example = open_example()
+    assert example.record["state"] == "done"
+    found = finished(example)
+    assert len(found.outliers) == 150
+    assert len(found.outliers.images([0, 149])) == 2
+    example.note(remark="mine")
+    assert open_example().record["remark"] == "mine"
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["example"]
+    row = retrain(open_run("example"), Filter(strategy="random", count=40))
+    assert row.kept == 40
 
 
 def test_the_runs_own_filter_is_a_row_of_its_table(small_run: Finished) -> None:

@@ -1,6 +1,7 @@
 """Pictures of every page of a finished run: `python -m tests.tools.screenshots RUN [FOLDER]`."""
 
 import argparse
+import io
 from pathlib import Path
 
 from PIL import Image
@@ -19,13 +20,14 @@ PAGES = {
     "heatmaps": "heatmaps",
     "map": "map",
     "compare": "compare",
+    "benchmark": "benchmark",
     "learn": "learn",
 }
 """Name of the picture, and the page's address."""
 
 _TALLEST = 2400  # px; a picture in a README is no scroll
 
-_CALM = """() => {
+CALM = """() => {
   const main = document.querySelector("[data-testid=stMain]");
   const waiting = document.querySelector("[data-stale=true], [data-testid=stSkeleton], [data-testid=stStatusWidget]");
   return main && main.querySelector("h1") && !waiting && !main.innerText.includes("hourglass_top")
@@ -36,16 +38,15 @@ _CALM = """() => {
 
 
 def shoot(page: Page, url: str, path: Path) -> None:
-    """Open an address and save the whole page as a PNG once nothing on it is still to come."""
+    """Open an address and save the whole page as WebP once nothing on it is still to come."""
     page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(url)
-    page.wait_for_function(_CALM, polling=250)
+    page.wait_for_function(CALM, polling=250)
     tall = int(page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"))
     page.set_viewport_size({"width": 1280, "height": max(900, min(tall, _TALLEST))})
     page.wait_for_timeout(1500)  # plots fade in and resize
-    page.wait_for_function(_CALM, polling=250)
-    page.screenshot(path=path)
-    Image.open(path).convert("RGB").save(path, optimize=True)  # with a palette, rare colours such as a legend's would run together
+    page.wait_for_function(CALM, polling=250)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, "WEBP", quality=86, method=6)
 
 
 def main() -> None:
@@ -60,7 +61,7 @@ def main() -> None:
         page = browser.new_page(color_scheme="dark" if given.dark else "light")
         page.set_default_timeout(600_000)  # the heatmaps of a large run wait for every scorer
         for name, address in PAGES.items():
-            path = given.folder / f"{name}{'-dark' if given.dark else ''}.png"
+            path = given.folder / f"{name}{'-dark' if given.dark else ''}.webp"
             shoot(page, f"{url}/{address}?run={run.id}", path)
             print(f"wrote {path}")
 

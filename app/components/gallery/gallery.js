@@ -181,6 +181,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
         for (const image of tile.querySelectorAll(".beside img:not([src])")) image.src = image.dataset.src;
     });
     root.classList.toggle("alone", data.alone);
+    if (data.alone && !at.alone) root.scrollIntoView(); // the large image needs the room of the filters
+    at.alone = data.alone;
     root.style.setProperty("--side", `${data.side}px`);
     root.querySelector("[data-do=like]").hidden = !data.asks.includes("like");
     const under = at.tiles[at.cursor];

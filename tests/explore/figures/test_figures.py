@@ -154,6 +154,8 @@ def test_what_is_drawn_stands_out_from_both_pages(name: str) -> None:
         assert not faint
         assert style.contrast(theme["textColor"], theme[ground]) >= 4.5
         assert style.contrast(theme["linkColor"], theme[ground]) >= 4.5
+        assert style.contrast(theme["primaryColor"], theme[ground]) >= 3
+    assert style.contrast(theme["primaryColor"], "#FFFFFF") >= 4.3  # on dark it must stand out from both ends: no colour has 4.5 to each
 
 
 def test_contrast_is_that_of_wcag() -> None:
