@@ -1,18 +1,21 @@
 """What the server answers beside the pages: images by URL, and whether it is well.
 
 An image's address holds the key of the artefact it comes from, so it never changes and browsers may keep it. Addresses are
-signed by run and artefact: a route answers without a Streamlit session, and a login must not be walked around by guessing names.
+signed by run and artefact: a route answers without a Streamlit session, and a login must not be walked around by guessing names. Where
+there is a login, addresses end after a day or two.
 """
 
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from urllib.parse import quote
 
 import numpy as np
+import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -26,6 +29,12 @@ from badood.core.errors import BadInput
 from badood.data.images import png
 from badood.explore.finished import Finished
 from badood.jobs.worker import alive
+
+_DAYS = 1
+"""How long an address is good for after the day on which a person who logged in got it."""
+
+_FOR_EVER = 0
+"""In the place of a day, where nobody logs in."""
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
@@ -65,7 +74,13 @@ def grid_url(found: Finished, semantic: int, covariate: int, number: int) -> str
 
 
 def _signed(run: str, key: str, name: str) -> str:
-    return f"/images/{quote(run)}/{key}/{name}?s={_signature(run, key)}"
+    until = today() + _DAYS if st.user.get("is_logged_in") else _FOR_EVER
+    return f"/images/{quote(run)}/{key}/{name}?u={until}&s={_signature(run, key, str(until))}"
+
+
+def today() -> int:
+    """Days since 1970."""
+    return int(time.time() // 86_400)
 
 
 def _signature(*parts: str) -> str:
@@ -86,9 +101,11 @@ def _secret() -> bytes:
 async def image(request: Request) -> Response:
     """An image of a run: at once where it is in memory, else read in a thread, so that others need not wait."""
     run, key, name = (request.path_params[part] for part in ("run", "key", "name"))
-    given = request.query_params.get("s", "").encode(errors="replace")  # of text, only ASCII can be compared
-    if not hmac.compare_digest(given, _signature(run, key).encode()):
+    until, given = (request.query_params.get(part, "") for part in ("u", "s"))
+    if not hmac.compare_digest(given.encode(errors="replace"), _signature(run, key, until).encode()):  # of text, only ASCII can be compared
         return PlainTextResponse("This address is not signed by this store.", 403)
+    if until != str(_FOR_EVER) and int(until) < today():  # signed, hence a number
+        return PlainTextResponse("This address has ended; open the page again.", 403)
     kind, *numbers = name.split("-")
     try:
         data = thumbnails.ready(run, key, int(numbers[0])) if kind == "outlier" else None
