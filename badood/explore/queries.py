@@ -45,8 +45,11 @@ class Filters(BaseModel):
 _INTERVALS = ("id_confidence", "minority_score", "nearest_cosine", "harm")
 """Fields of `Filters` that are intervals."""
 
-_VALUE = {"VARCHAR": "{0} <> ''", "FLOAT": "isfinite({0})", "DOUBLE": "isfinite({0})"}
+_VALUE = {"VARCHAR": "{0} <> ''", "ENUM": "{0}::VARCHAR <> ''", "FLOAT": "isfinite({0})", "DOUBLE": "isfinite({0})"}
 """By type of a column, when an entry that is not null says something."""
+
+_WORDS = 1000
+"""A column of at most so many different texts is held as an enumeration: smaller, and counted three times as fast."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ class Outliers:
             self._database.cursor().execute("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'outliers'").fetchall()
         )
         tests = [
-            "anchor_row >= 0" if name == "anchor_row" else _VALUE.get(kinds[name], "true").format(_quote(name)) for name in self.columns
+            "anchor_row >= 0" if name == "anchor_row" else _VALUE.get(kinds[name].partition("(")[0], "true").format(_quote(name))
+            for name in self.columns
         ]
         counts = ", ".join(f"count({_quote(name)}) FILTER (WHERE {test})" for name, test in zip(self.columns, tests, strict=True))
         found = self._database.cursor().execute(f"SELECT {counts} FROM outliers").fetchone() or ()
@@ -106,7 +110,7 @@ class Outliers:
             connection.register("early", plain)
             connection.execute("CREATE TABLE outliers AS SELECT * FROM early")
             return connection
-        selected = ", ".join(map(_quote, self.columns))
+        selected = ", ".join(_held(connection, name, str(self.path)) for name in self.columns)
         connection.execute(
             f"CREATE TABLE outliers AS SELECT {selected}, file_row_number AS row FROM read_parquet(?, file_row_number = true)",
             [str(self.path)],
@@ -154,9 +158,10 @@ class Outliers:
             order = f"rank {way} NULLS LAST, {order}"
         if group is not None:
             order = f"{self._quoted(group)} ASC NULLS LAST, {order}"
-        selected = ", ".join(map(_quote, self.columns))
-        query = f"SELECT {selected} FROM {source} {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        return self._frame(query, [*values, limit, offset])
+        # only what it is sorted by is sorted: all columns of a million rows would take three times as long
+        rows = self._frame(f"SELECT row FROM {source} {where} ORDER BY {order} LIMIT ? OFFSET ?", [*values, limit, offset])["row"]
+        query = "SELECT * FROM outliers WHERE row IN (SELECT unnest(?::BIGINT[]))"
+        return self._frame(query, [rows.tolist()]).set_index("row").loc[rows].reset_index(drop=True)
 
     def spread(self, filters: Filters = Filters(), *, count: int) -> pd.DataFrame:
         """At most `count` of those that pass, evenly spread from the lowest id_confidence to the highest; all columns but the image."""
@@ -219,12 +224,10 @@ class Outliers:
     def kept_mix(self, by: str, filters: Filters) -> pd.DataFrame:
         """How many of each value of the column `by` pass: columns `by`, kept and total, in the order of the values."""
         where, values = _where(filters)
-        name = self._quoted(by)
+        name, passes = self._quoted(by), where.removeprefix("WHERE ") or "true"
         query = f"""
-            SELECT a.value AS {name}, coalesce(k.count, 0) AS kept, a.count AS total
-            FROM (SELECT {name} AS value, count(*) AS count FROM outliers GROUP BY 1) a
-            LEFT JOIN (SELECT {name} AS value, count(*) AS count FROM outliers {where} GROUP BY 1) k
-            ON a.value IS NOT DISTINCT FROM k.value ORDER BY 1"""
+            SELECT value AS {name}, count(*) FILTER (WHERE passes) AS kept, count(*) AS total
+            FROM (SELECT {name} AS value, ({passes}) AS passes FROM outliers) GROUP BY 1 ORDER BY 1"""
         return self._frame(query, values)
 
     def histogram(
@@ -322,7 +325,9 @@ class Outliers:
 
     def _frame(self, query: str, values: Sequence[Any]) -> pd.DataFrame:
         # a cursor a query: one DuckDB connection must not serve two threads at a time
-        return self._database.cursor().execute(query, list(values)).df()
+        table = self._database.cursor().execute(query, list(values)).df()
+        enumerations = table.select_dtypes("category").columns
+        return table.astype(dict.fromkeys(enumerations, "str")) if len(enumerations) else table
 
     def _known(self, column: str) -> str:
         if column not in self.columns:
@@ -348,6 +353,19 @@ def origin(row: Any) -> str:
     scale, file = getattr(row, "guidance_scale", None), getattr(row, "file", None)
     parts = [named or (PurePosixPath(str(file)).name if said(file) else ""), f"{scale:g}" if said(scale) else ""]
     return " · ".join(part for part in parts if part) or str(getattr(row, "source", ""))
+
+
+def _held(connection: duckdb.DuckDBPyConnection, name: str, path: str) -> str:
+    """A column as the table holds it: of few different texts as an enumeration, whose type is made here, else as it is."""
+    column = _quote(name)
+    texts = connection.execute(f"SELECT DISTINCT {column} FROM read_parquet(?) WHERE {column} IS NOT NULL ORDER BY 1 LIMIT ?", [path, _WORDS + 1])
+    words = [word for (word,) in texts.fetchall()]
+    if not 0 < len(words) <= _WORDS or not all(isinstance(word, str) for word in words):
+        return column
+    listed = ", ".join("'" + word.replace("'", "''") + "'" for word in words)
+    kind = _quote(f"{name} texts")
+    connection.execute(f"CREATE TYPE {kind} AS ENUM ({listed})")
+    return f"{column}::{kind} AS {column}"
 
 
 def _quote(name: str) -> str:
