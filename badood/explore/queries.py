@@ -358,7 +358,9 @@ def origin(row: Any) -> str:
 def _held(connection: duckdb.DuckDBPyConnection, name: str, path: str) -> str:
     """A column as the table holds it: of few different texts as an enumeration, whose type is made here, else as it is."""
     column = _quote(name)
-    texts = connection.execute(f"SELECT DISTINCT {column} FROM read_parquet(?) WHERE {column} IS NOT NULL ORDER BY 1 LIMIT ?", [path, _WORDS + 1])
+    texts = connection.execute(
+        f"SELECT DISTINCT {column} FROM read_parquet(?) WHERE {column} IS NOT NULL ORDER BY 1 LIMIT ?", [path, _WORDS + 1]
+    )
     words = [word for (word,) in texts.fetchall()]
     if not 0 < len(words) <= _WORDS or not all(isinstance(word, str) for word in words):
         return column

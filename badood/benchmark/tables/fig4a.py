@@ -72,7 +72,7 @@ class Fig4a(Table):
         axes.set_xticks(range(len(names)), [name.removeprefix("bytes ") for name in names], rotation=45, ha="right")
         axes.set_ylabel("mean JPEG size, bytes")
         axes.set_title(title, loc="left", fontsize=11)
-        axes.legend(title="source (unique classes)", fontsize=8)
+        axes.legend(title="source (unique classes)", fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
         save(figure, path)
 
 

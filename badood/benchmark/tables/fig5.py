@@ -73,6 +73,9 @@ class Fig5(Table):
         for axes, (source, score) in zip(panels.flat, ((one, other) for one in sources for other in scores), strict=True):
             axes.set_xticks([])
             axes.set_yticks([])
+            if source == sources[-1] and score == scores[0]:
+                axes.set_xlabel("covariate level →", fontsize=8)
+                axes.set_ylabel("← semantic level", fontsize=8)
             axes.set_title(f"{source}\n{score}", fontsize=8)
             if (name := f"{source}: {score}") in means.index:
                 values = [[means.loc[name].get(_cell(s, c), np.nan) for c in range(LEVELS)] for s in range(LEVELS)]
