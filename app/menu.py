@@ -10,6 +10,16 @@ from app.parts.login import require_login
 from app.parts.run_picker import run_picker
 from app.views import band, benchmark, calibration, compare, embedding_map, heatmaps, learn, ood_types, outliers, runs
 
+# on a narrow page columns go below each other: Streamlit would cut what stands in them, figures too
+_NARROW = """<style>
+[data-testid=stMetricValue] > div, [data-testid=stMetricLabel] p { overflow: visible; text-overflow: clip; white-space: normal; }
+@media (max-width: 1100px) {
+  [data-testid=stHorizontalBlock] { flex-wrap: wrap; }
+  [data-testid=stHorizontalBlock] > [data-testid=stColumn] { min-width: min(100%, 10.5rem); flex-grow: 1; }
+  [data-testid=stHorizontalBlock] > [data-testid=stColumn]:has(> [data-testid=stVerticalBlock] > [data-testid=stElementContainer] > [data-testid=stMetric]) { min-width: 7.5rem; }
+  [data-testid=stButtonGroup] > div { flex-wrap: wrap; }
+}
+</style>"""
 BRAND = Path(__file__).parent / "brand"
 
 PAGES = [
@@ -28,6 +38,7 @@ PAGES = [
 # an icon of our own: the browser would fetch one of Streamlit's from elsewhere
 st.set_page_config("Bad-OOD Explorer", page_icon=BRAND / "mark.svg", layout="wide")
 st.logo(BRAND / "logo.svg", icon_image=BRAND / "mark.svg", size="large")
+st.html(_NARROW)
 require_login()
 page = st.navigation(PAGES, position="hidden")
 state.put("grid_page", PAGES[1])

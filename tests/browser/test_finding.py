@@ -125,3 +125,17 @@ def test_an_empty_store_offers_an_example_to_learn_from(address: str, browser: B
         expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
     expect(page.get_by_text("4. Minority guidance")).to_be_visible()
     expect(page.locator(".bad-strip img[src^='data:']")).to_have_count(4)
+
+
+CUT = """() => [...document.querySelectorAll("[data-testid=stMetricValue] > div, [data-testid=stMetricLabel] p, .stButton p, .stPopover p")]
+  .filter((each) => each.offsetParent && each.scrollWidth > each.clientWidth + 1).map((each) => each.innerText)"""
+"""Figures, labels and buttons that do not fit where they stand."""
+
+
+@pytest.mark.parametrize("path", ["/", "/outliers?run=small", "/band?run=small"])
+def test_nothing_is_cut_on_a_narrow_page(page: Page, small_run: Finished, path: str) -> None:
+    page.set_viewport_size({"width": 800, "height": 1000})
+    page.goto(path)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_test_id("stMetric").or_(page.locator(".tile")).first).to_be_visible()
+    assert page.evaluate(CUT) == []
