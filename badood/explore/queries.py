@@ -110,7 +110,8 @@ class Outliers:
             connection.register("early", plain)
             connection.execute("CREATE TABLE outliers AS SELECT * FROM early")
             return connection
-        selected = ", ".join(_held(connection, name, str(self.path)) for name in self.columns)
+        worded = _worded(connection, self.columns, str(self.path))
+        selected = ", ".join(_held(connection, name, str(self.path)) if name in worded else _quote(name) for name in self.columns)
         connection.execute(
             f"CREATE TABLE outliers AS SELECT {selected}, file_row_number AS row FROM read_parquet(?, file_row_number = true)",
             [str(self.path)],
@@ -355,16 +356,23 @@ def origin(row: Any) -> str:
     return " · ".join(part for part in parts if part) or str(getattr(row, "source", ""))
 
 
+def _worded(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], path: str) -> frozenset[str]:
+    """The columns of texts that repeat, in one look at the file."""
+    selected = ", ".join(map(_quote, columns))
+    kinds = connection.execute(f"DESCRIBE SELECT {selected} FROM read_parquet(?)", [path]).fetchall()
+    texts = [str(kind[0]) for kind in kinds if kind[1] == "VARCHAR"]
+    if not texts:
+        return frozenset()
+    counts = ", ".join(f"approx_count_distinct({_quote(name)})" for name in texts)
+    found = connection.execute(f"SELECT {counts} FROM read_parquet(?)", [path]).fetchone() or ()
+    return frozenset(name for name, count in zip(texts, found, strict=True) if 0 < count <= _WORDS)
+
+
 def _held(connection: duckdb.DuckDBPyConnection, name: str, path: str) -> str:
-    """A column as the table holds it: of few different texts as an enumeration, whose type is made here, else as it is."""
+    """A column of texts that repeat as the table holds it: as an enumeration, whose type is made here."""
     column = _quote(name)
-    texts = connection.execute(
-        f"SELECT DISTINCT {column} FROM read_parquet(?) WHERE {column} IS NOT NULL ORDER BY 1 LIMIT ?", [path, _WORDS + 1]
-    )
-    words = [word for (word,) in texts.fetchall()]
-    if not 0 < len(words) <= _WORDS or not all(isinstance(word, str) for word in words):
-        return column
-    listed = ", ".join("'" + word.replace("'", "''") + "'" for word in words)
+    texts = connection.execute(f"SELECT DISTINCT {column} FROM read_parquet(?) WHERE {column} IS NOT NULL", [path]).fetchall()
+    listed = ", ".join("'" + word.replace("'", "''") + "'" for word in sorted(word for (word,) in texts))
     kind = _quote(f"{name} texts")
     connection.execute(f"CREATE TYPE {kind} AS ENUM ({listed})")
     return f"{column}::{kind} AS {column}"
