@@ -1,19 +1,20 @@
 """Which of the paper's orderings hold: its rows in pairs, by its own figures and by ours, with intervals. Read from what `benchmark` measured."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from badood.benchmark.pages import line, value
+from badood.benchmark.pages import EQUAL, ONE_SEED, by_row, line, value
 from badood.benchmark.seeds import records
-from badood.benchmark.table import FPR95, Table, table
+from badood.benchmark.table import FPR95, table
 from badood.core.artefacts import atomic_file, read_json, write_json
 from badood.core.errors import BadInput
 from badood.evaluate.paired import Interval, mean_of
 
-HOLDS, REVERSED, OPEN = "holds", "reversed", "not distinguishable"
+HOLDS, REVERSED, OPEN = "holds", "reversed", EQUAL
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def orderings(folder: Path, preset: str, label: str = "") -> Path:
             lacking.append(name)
             continue
         rows = pd.DataFrame(read_json(path)["rows"])
-        found += [_compared(table.make(name), each, rows) for each in ORDERINGS if each.table == name]
+        papers = by_row(table.make(name))
+        figures = {str(row): part.set_index("seed")["fpr95"].astype(float) for row, part in rows.groupby("row")}
+        found += [_compared(each, papers, figures) for each in ORDERINGS if each.table == name]
     if not found:
         raise BadInput(f"{folder} holds none of the tables {', '.join(lacking)} of preset {preset}: run `badood benchmark all` first.")
     shown = pd.DataFrame(found)
@@ -95,17 +98,15 @@ def _without_outliers(path: Path) -> str:
     )
 
 
-def _compared(made: Table, claim: Ordering, rows: pd.DataFrame) -> dict[str, object]:
-    figures = {str(name): part.set_index("seed")["fpr95"].astype(float) for name, part in rows.groupby("row")}
-    papers = {row["row"]: row.get("FPR95", "") for part in reversed(made.of_the_paper) for row in part if row["row"]}
+def _compared(claim: Ordering, papers: Mapping[str, Mapping[str, str]], figures: Mapping[str, "pd.Series[float]"]) -> dict[str, object]:
     both = claim.better in figures and claim.worse in figures
     told = mean_of(figures[claim.better] - figures[claim.worse]) if both else mean_of([])
     return {
         "table": claim.table,
         "better": claim.better,
         "worse": claim.worse,
-        "paper_better": float(papers[claim.better]),
-        "paper_worse": float(papers[claim.worse]),
+        "paper_better": float(papers[claim.better]["FPR95"]),
+        "paper_worse": float(papers[claim.worse]["FPR95"]),
         "difference": told.mean,
         "lo": told.lo,
         "hi": told.hi,
@@ -116,7 +117,7 @@ def _compared(made: Table, claim: Ordering, rows: pd.DataFrame) -> dict[str, obj
 
 def _verdict(told: Interval) -> str:
     if told.count < 2:
-        return "not measured" if not told.count else "one seed"
+        return "not measured" if not told.count else ONE_SEED
     return OPEN if not told.told_apart else HOLDS if told.mean < 0 else REVERSED
 
 

@@ -44,7 +44,7 @@ def summary(table: "Table", rows: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: "Table", rows: pd.DataFrame) -> str:
     """The summary as a Markdown table: percent where a column is of fractions; the paper's figures beside ours where it has the row."""
-    papers, columns = _by_row(table), table.shown(rows)
+    papers, columns = by_row(table), table.shown(rows)
     beside = [column for column in columns if column.paper and any(paper.get(column.paper) for paper in papers.values())]
     made = summary(table, rows)
     compared = {column.name for column in columns if column.compared and made[f"less {column.name}"].notna().any()}
@@ -73,14 +73,14 @@ def _quoted(rows: list[dict[str, str]]) -> str:
     return "\n".join([line(names), line(["---"] * len(names)), *(line([row[name] for name in names]) for row in rows)]) + "\n"
 
 
-def _by_row(table: "Table") -> dict[str, dict[str, str]]:
+def by_row(table: "Table") -> dict[str, dict[str, str]]:
     """The paper's figures by the row of ours that they belong to."""
     return {each["row"]: each for rows in reversed(table.of_the_paper) for each in rows if each["row"]}
 
 
 def flat(table: "Table", rows: pd.DataFrame) -> pd.DataFrame:
     """The summary with plain columns: of every figure NAME, NAME_lo, NAME_hi, of differences less_NAME, ..., and the paper's as paper_NAME."""
-    papers = _by_row(table)
+    papers = by_row(table)
     made = []
     for row in summary(table, rows).to_dict("records"):
         told = {key: row[key] for key in ("row", "seeds", "note")}
