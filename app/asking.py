@@ -5,10 +5,11 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
-from app.workers import companion
 from badood.core.errors import BadInput
+from badood.jobs.companion import Companion
 
 _KEPT = 200
 
@@ -59,6 +60,12 @@ def _answered(key: str, question: str, arguments: dict[str, Any]) -> Any:
     except BaseException:
         _failed_at[key] = time.monotonic()
         raise
+
+
+@lru_cache(maxsize=1)
+def companion() -> Companion:
+    """The one companion of this dashboard."""
+    return Companion()
 
 
 def _failed_a_while_ago(key: str) -> bool:

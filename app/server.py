@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import quote
 
 import numpy as np
@@ -23,11 +23,12 @@ from starlette.routing import Route
 
 from app import asking, thumbnails
 from app.opened import opened
-from app.workers import dismiss_worker, ensure_worker
 from badood.core.artefacts import atomic_file, home
 from badood.core.errors import BadInput
 from badood.data.images import png
 from badood.explore.finished import Finished
+from badood.explore.gallery import Addresses
+from badood.jobs.beside import dismiss_worker, ensure_worker
 from badood.jobs.worker import alive
 
 _DAYS = 1
@@ -52,6 +53,12 @@ async def lifespan(app: object) -> AsyncIterator[None]:
 def outlier_url(found: Finished, outlier_id: int) -> str:
     """Address of an outlier's image."""
     return outlier_urls(found).replace(NUMBER, str(outlier_id))
+
+
+def addresses(found: Finished) -> Addresses:
+    """Addresses of many images of a run: what is the same for all of them is signed once."""
+    outliers = outlier_urls(found)
+    return Addresses(lambda outlier_id: outliers.replace(NUMBER, str(outlier_id)), partial(id_url, found))
 
 
 NUMBER = "{outlier_id}"

@@ -23,6 +23,7 @@ from badood.pipeline.own_outliers import Outliers, with_outliers
 
 if TYPE_CHECKING:
     from badood.explore.finished import Finished
+    from badood.explore.widget import Gallery
     from badood.pipeline.preview import Previews
 
 Verdict = Literal["keep", "reject", "unsure"]
@@ -226,6 +227,36 @@ class OpenRun:
 
         (row,) = evaluate(self.found.run, list(paths), filter).rows.values()
         return pd.DataFrame(row.per_set).T.rename_axis("set").reset_index()
+
+    def show(
+        self,
+        band: tuple[float, float] | None = None,
+        *,
+        sort: str = "id_confidence",
+        descending: bool = True,
+        sources: Sequence[str] = (),
+        who: str = "notebook",
+    ) -> "Gallery":
+        """A gallery to look at in the notebook: the dashboard's grid, a band to move on the histogram, verdicts, and a retrain in the background.
+
+        Args:
+            band: lo and hi of id_confidence to begin with; none = the run's own, inside the limit of overlap with ID. sort: column of `outliers`.
+            descending: largest first. sources: only outliers of these; empty = of all. who: stands beside the verdicts.
+
+        Returns:
+            A Jupyter widget; its `band` is what the slider says, its `filter` what `filtered` takes.
+
+        Raises:
+            BadInput: `sort` is no column, or the run has no outliers yet.
+
+        >>> gallery = run.show((0.0, 1.0))
+        >>> len(run.filtered(gallery.filter)) == len(run.outliers)
+        True
+        """
+        from badood.explore.widget import Gallery
+
+        start = band or (self.found.starting_band if self.found.scored else (0.0, 1.0))
+        return Gallery(self.found, start, sort=sort, descending=descending, sources=sources, who=who)
 
     @property
     def verdicts(self) -> pd.DataFrame:

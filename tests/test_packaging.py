@@ -90,7 +90,10 @@ def test_the_wheel_holds_library_weights_and_dashboard_and_no_top_level_app(cont
     weights = {f"{SHIPPED}/assets/weights/{preset}/{model}.{kind}" for preset in ("miniworld", "cifar") for model in MODELS
                for kind in ("safetensors", "json")}  # fmt: skip
     presets = {f"badood/presets/{path.name}" for path in (CHECKOUT / "badood" / "presets").iterdir()}
-    components = {f"{SHIPPED}/app/components/gallery/gallery.{kind}" for kind in ("html", "css", "js")}
+    components = {f"badood/explore/gallery/gallery.{kind}" for kind in ("html", "css", "js")} | {
+        f"{SHIPPED}/app/components/gallery/page.js"
+    }
+    components |= {f"badood/explore/widget.{kind}" for kind in ("css", "js")}
     others = {"badood/py.typed", f"{SHIPPED}/app/.streamlit/config.toml", f"{SHIPPED}/app/brand/mark.svg"}
     others |= {"badood/explore/report.html.jinja", f"{SHIPPED}/assets/example/run.tar.xz"}
     assert weights | presets | components | others <= contents

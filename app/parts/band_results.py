@@ -11,12 +11,12 @@ from app.parts.job_status import job_status, open_jobs
 from app.parts.outlier_filters import HARM
 from app.parts.tables import metric_table
 from app.state import Band
-from app.workers import ensure_worker
 from badood.explore import figures
 from badood.explore.finished import CONFIDENCES, Finished
 from badood.explore.notebook import show_harm, show_roc
 from badood.filter import NO_HARM
 from badood.jobs import queue
+from badood.jobs.beside import ensure_worker
 
 _PLOT = {"displaylogo": False}
 

@@ -1,13 +1,11 @@
 """How the grid shows its outliers: size, groups, borders, and views that people keep. None of it says which ones."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import streamlit as st
 
 from app import state
 from badood.explore.figures.style import TYPE_COLOURS, source_colours
 from badood.explore.finished import Finished
+from badood.explore.gallery import Looks
 from badood.store import open_database, views
 
 _GROUPS = {
@@ -17,22 +15,6 @@ _GROUPS = {
     "ood_type": "type",
     "source": "source",
 }
-
-
-@dataclass(frozen=True)
-class Looks:
-    """How the outliers are shown.
-
-    Attributes:
-        anchors: with their anchors. alone: one at a time. side: least width of a tile in px. group: column whose equal values stand together;
-            none = in one. tints: colours of the borders by name, of types or of sources.
-    """
-
-    anchors: bool
-    alone: bool
-    side: int
-    group: str | None
-    tints: Mapping[str, str]
 
 
 def grid_looks(found: Finished) -> Looks:

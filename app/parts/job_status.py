@@ -6,18 +6,15 @@ import streamlit as st
 
 from app import state
 from app.components.again import again
-from app.workers import ensure_worker
-from badood.core.errors import BadInput
 from badood.core.progress import duration
 from badood.jobs import queue
+from badood.jobs.beside import ensure_worker
+from badood.jobs.told import stage, title
 from badood.jobs.worker import alive
-from badood.pipeline.runs import open_run
 from badood.store import jobs, open_database
 from badood.store.tables import Job, now
 
 _INDICATED = 5
-
-_NAMES = {"retrain": "Retraining", "sweep": "Sweep over all bands", "run": "Run", "train": "Training a model", "benchmark": "Benchmark"}
 
 
 def job_status(run_id: str, kinds: Sequence[str]) -> None:
@@ -37,8 +34,8 @@ def job_indicator() -> None:
 def _indicator() -> None:
     now_open = jobs.listed(open_database(), states=jobs.OPEN, limit=_INDICATED)
     for job in reversed(now_open):
-        told = "waits for its turn" if job.state == "queued" else _stage(job)
-        st.caption(f":material/progress_activity: {_title(job)} ({job.run_id}): {told}")
+        told = "waits for its turn" if job.state == "queued" else stage(job)
+        st.caption(f":material/progress_activity: {title(job)} ({job.run_id}): {told}")
     if now_open:
         again(2.0, key="indicator again")
 
@@ -64,43 +61,16 @@ def _draw(run_id: str, kinds: tuple[str, ...], watched: bool) -> None:
         _ended_badly(listed[0])
 
 
-def _title(job: Job) -> str:
-    chosen = job.arguments.get("filter", {})
-    band = f" on band {chosen['lo']:.4g} to {chosen['hi']:.4g}" if "lo" in chosen else ""
-    band += f" of {', '.join(chosen['sources'])}" if chosen.get("sources") else ""
-    named = f" “{job.arguments['name']}”" if job.kind in ("retrain", "benchmark") and job.arguments.get("name") else ""
-    return f"{_NAMES.get(job.kind, job.kind)}{named}{band}"
-
-
-def _stage(job: Job) -> str:
-    """Which stage of how many it is at, and how far that is."""
-    share = f" {100 * job.step / job.total:.0f} %" if job.step and job.total else ""
-    return f"{job.stage or 'starting'}{share}{_of_all(job)}"
-
-
-def _of_all(job: Job) -> str:
-    """Which stage of how many; empty where the job is no whole run, or has not begun."""
-    if job.kind != "run" or job.stage is None:
-        return ""
-    try:
-        record = open_run(str(job.run_id)).record
-    except BadInput:  # not made yet
-        return ""
-    planned = record.get("outline") or []
-    done = len(set(planned) & set(record["stages"]))
-    return f", stage {min(done + 1, len(planned))} of {len(planned)}" if planned else ""
-
-
 def _open_job(job: Job) -> None:
     text, button = st.columns([6, 1], vertical_alignment="center")
     if job.state == "queued":
         waits = "waits for its turn" if alive() else "waits: no worker is running. Start one with `python -m badood worker`"
-        text.progress(0.0, f"{_title(job)}: {waits}.")
+        text.progress(0.0, f"{title(job)}: {waits}.")
     else:
         share = (job.step or 0) / job.total if job.total else 0.0
         left = f" (about {duration(job.eta_seconds)} left in it)" if job.eta_seconds else ""
         since = f", {duration((now() - job.started_at).total_seconds())} so far" if job.started_at else ""
-        text.progress(min(1.0, share), f"{_title(job)}: {_stage(job)}{left}{since}. The page stays usable.")
+        text.progress(min(1.0, share), f"{title(job)}: {stage(job)}{left}{since}. The page stays usable.")
     if button.button("Cancel", key=f"cancel {job.id}", width="stretch"):
         queue.cancel(job.id)
 
@@ -108,7 +78,7 @@ def _open_job(job: Job) -> None:
 def _ended_badly(job: Job) -> None:
     text, button = st.columns([6, 1], vertical_alignment="center")
     why = job.error or ("nothing of it is lost; Resume continues it." if job.state == "cancelled" else "no reason was given")
-    text.warning(f"{_title(job)} {job.state}: {why}", icon=":material/warning:")
+    text.warning(f"{title(job)} {job.state}: {why}", icon=":material/warning:")
     if button.button("Resume", key=f"resume {job.id}", width="stretch"):
         queue.resume(job.id)
         st.rerun()

@@ -4,10 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.workers import ensure_worker
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
 from badood.jobs import queue
+from badood.jobs.beside import ensure_worker
 
 
 def retrain_button(found: Finished, filters: Filters, chosen: dict[str, Any], count: int) -> None:

@@ -10,12 +10,12 @@ from app.components.again import again
 from app.opened import runs
 from app.parts.own_files import DATA, DETECTORS, OUTLIERS, own_data, own_detector, own_outliers
 from app.parts.settings_form import advanced_settings
-from app.workers import ensure_worker
 from badood.config import Config, load_config, preset_names, validate
 from badood.core.errors import BadInput, BadOODError
 from badood.core.progress import duration
 from badood.explore.finished import Finished
 from badood.jobs import queue
+from badood.jobs.beside import ensure_worker
 from badood.pipeline.runs import check_name, new_id
 from badood.store import jobs, open_database
 

@@ -7,10 +7,10 @@ from app import state
 from app.asking import asked, outcome
 from app.components.again import again
 from app.parts.job_status import job_status, open_jobs
-from app.workers import ensure_worker
 from badood.benchmark.shelf import pages, picture
 from badood.config import preset_names
 from badood.jobs import queue
+from badood.jobs.beside import ensure_worker
 from badood.store import jobs, open_database
 
 TABLES = "table or figure"

@@ -1,27 +1,26 @@
 """The grid: look through the outliers and judge them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components.gallery import Act, Beside, Tile, gallery
+from app.components.gallery import gallery
 from app.opened import opened
 from app.parts.export_menu import export_menu
-from app.parts.grid_looks import Looks, grid_looks
+from app.parts.grid_looks import grid_looks
 from app.parts.header import page_head
 from app.parts.outlier_detail import outlier_detail
 from app.parts.outlier_filters import Wish, outlier_filters
-from app.server import id_url, outlier_url, read_ahead
+from app.server import addresses, read_ahead
 from badood.core.errors import BadInput
-from badood.explore.figures.style import mark_text
 from badood.explore.finished import Finished
-from badood.explore.queries import Filters, origin, said
+from badood.explore.gallery import Act, Looks, Shown, paged, tiles, write
+from badood.explore.queries import Filters
 from badood.explore.reviewers import agreement
 from badood.store import open_database, tags
 from badood.store import verdicts as judging
@@ -74,14 +73,15 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame, looks
         limit=(page + 2 - first) * _PAGE,
     )
     read_ahead(found, rows["outlier_id"].tolist())
-    tiles = _tiles(found, rows, verdicts, looks, wish)
+    drawn = tiles(rows, verdicts, looks, addresses(found), marked=_marks(wish), alike=wish.alike)
     if blind:
         own = judging.of_each(open_database(), found.run.id).query("who == @me", local_dict={"me": state.who()})
         given = dict(zip(own["outlier_id"], own["verdict"], strict=True))
         hidden = {"mark": "", "kind": "", "colour": "transparent", "caption": "", "group": "", "beside": ()}
-        tiles = [replace(tile, **hidden, verdict=given.get(tile.id, "")) for tile in tiles]
-    gallery(
-        {number: tiles[(number - first) * _PAGE : (number - first + 1) * _PAGE] for number in range(first, min(page + 1, last) + 1)},
+        drawn = [replace(tile, **hidden, verdict=given.get(tile.id, "")) for tile in drawn]
+    asked = {"open": state.look_at} | ({"like": _more_like} if found.has("described") and not blind else {})
+    shown = Shown(
+        near=paged(drawn, first, _PAGE),
         run=found.run.id,
         page=page,
         last=last,
@@ -93,12 +93,9 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame, looks
         count=count,
         staying=wish.verdicts,
         undoable=state.who() in set(verdicts["who"]),
-        key="gallery",
-        acted=_acted,
-        redraw=_redraw,
-        turned=state.turn_to,
-        asked={"open": state.look_at} | ({"like": _more_like} if found.has("described") and not blind else {}),
+        asks=list(asked),
     )
+    gallery(shown, key="gallery", acted=_acted, redraw=_redraw, turned=state.turn_to, asked=asked)
     opened = state.looked_at()
     if opened is not None:
         outlier_detail(found, opened)
@@ -119,44 +116,6 @@ def _redraw() -> None:
 def _marks(wish: Wish) -> str:
     """What stands in the corner of a tile."""
     return "cosine" if wish.alike is not None else "harm" if wish.sort == "harm" else "id_confidence"
-
-
-def _tiles(found: Finished, rows: pd.DataFrame, verdicts: pd.DataFrame, looks: Looks, wish: Wish) -> list[Tile]:
-    given = dict(zip(verdicts["outlier_id"], verdicts["verdict"], strict=True))
-    marked = _marks(wish)
-
-    def mark(row: Any) -> str:
-        if wish.alike is not None:
-            return f"{wish.alike[row.outlier_id]:.2f}"
-        return mark_text(getattr(row, marked, None), signed=marked == "harm")
-
-    def group(row: Any) -> str:
-        value = getattr(row, looks.group) if looks.group else ""
-        return (str(value) if said(value) else "none") if looks.group else ""
-
-    return [
-        Tile(
-            id=int(row.outlier_id),
-            url=outlier_url(found, int(row.outlier_id)),
-            anchor=id_url(found, int(row.anchor_row)) if looks.anchors and row.anchor_row >= 0 else None,
-            mark=mark(row),
-            caption=origin(row),
-            kind=", ".join(str(value) for value in (getattr(row, "ood_type", None), row.source) if said(value)),
-            colour=looks.tints.get(row.source) or looks.tints.get(getattr(row, "ood_type", ""), "transparent"),
-            verdict=given.get(row.outlier_id, ""),
-            group=group(row),
-            beside=tuple(_beside(found, row)),
-        )
-        for row in rows.itertuples()
-    ]
-
-
-def _beside(found: Finished, row: Any) -> Iterator[Beside]:
-    """Its anchor and the training image nearest to it, as far as they are known."""
-    if said(getattr(row, "anchor_row", None)) and row.anchor_row >= 0:
-        yield Beside(id_url(found, int(row.anchor_row)), f"anchor: {row.anchor_class}")
-    if said(getattr(row, "nearest_row", None)):
-        yield Beside(id_url(found, int(row.nearest_row)), f"nearest training image, cosine {row.nearest_cosine:.2f}")
 
 
 def _numbers(found: Finished, wish: Wish, verdicts: pd.DataFrame, count: int) -> Looks:
@@ -251,28 +210,16 @@ def _acted(acts: Sequence[Act]) -> None:
     """Write down what was done in the grid, each act once and in order."""
     for act in acts:
         try:
-            _write(act)
+            back = write(act, opened(act.run), who=state.who(), browser=state.only_browser())
         except BadInput as error:  # told, and not told again: the browser would repeat it for ever
             state.say(str(error), ":material/error:")
+        else:
+            if act.verdict is None:
+                _say_back(back)
     if len(acts) > 1:
         state.say(f"{len(acts):,} verdicts are saved.", ":material/check:")
     elif acts and acts[0].verdict is not None:
         state.say(_done(acts[0].verdict, len(acts[0].ids)), ":material/check:")
-
-
-def _write(act: Act) -> None:
-    """Write down one act.
-
-    Raises:
-        BadInput: its run or its outliers are not there.
-    """
-    count = len(opened(act.run).outliers)
-    if unknown := [number for number in act.ids if not 0 <= number < count]:
-        raise BadInput(f"run {act.run} has no outlier {unknown[0]}; it has {count:,}.")
-    if act.verdict is not None:
-        judging.give(open_database(), act.run, act.ids, act.verdict, who=state.who(), origin=act.id)
-    else:
-        _take_back(act.run, act.id)
 
 
 def _done(verdict: judging.Verdict, count: int) -> str:
@@ -285,9 +232,9 @@ def _judge(found: Finished, ids: "Sequence[int] | np.ndarray", verdict: judging.
 
 
 def _undo(found: Finished) -> None:
-    _take_back(found.run.id, state.new_act())
+    act = judging.undo(open_database(), found.run.id, who=state.who(), browser=state.only_browser(), origin=state.new_act())
+    _say_back(None if act is None else act.verdict)
 
 
-def _take_back(run_id: str, origin: str) -> None:
-    act = judging.undo(open_database(), run_id, who=state.who(), browser=state.only_browser(), origin=origin)
-    state.say("Nothing to take back." if act is None else f"Took back the verdict “{act.verdict}”.", ":material/undo:")
+def _say_back(verdict: str | None) -> None:
+    state.say("Nothing to take back." if verdict is None else f"Took back the verdict “{verdict}”.", ":material/undo:")

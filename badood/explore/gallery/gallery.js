@@ -58,15 +58,14 @@ function loadRest(tiles, next) {
   });
 }
 
-// Acts that nobody has written down yet, in order, and the name of this tab: both outlive a reload.
-const SHELF = "badood acts";
 const AGAIN = 1500; // ms after which what was not heard is told again
 const AT_ONCE = 200; // acts a message
 const NOW = Infinity; // the moment of what the next message tells first
 
-function shelf(fresh) {
+// Acts that nobody has written down yet, in order, and the name of this tab: both outlive a reload.
+function shelf(name, fresh) {
   try {
-    return JSON.parse(sessionStorage.getItem(SHELF)) ?? fresh;
+    return JSON.parse(sessionStorage.getItem(name)) ?? fresh;
   } catch {
     return fresh;
   }
@@ -76,7 +75,8 @@ function unique() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+// parentElement: holds the HTML. setTriggerValue("told", message): told what a person does. Returns what ends it.
+function gallery({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   // what must outlive a redraw lies on the element: the component is called anew with all new data
   const at = (root.at ??= { selected: new Set(), cursor: 0, from: 0, shown: "", ahead: "", tiles: [], page: 0, told: 0, turned: 0, asked: 0 });
@@ -86,10 +86,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const toggleSheet = () => (sheet.open ? sheet.close() : sheet.show());
   const verdicts = new Map(Object.values(data.near).flat().map((tile) => [tile.id, tile.verdict]));
 
-  const out = (at.out ??= shelf({ browser: data.browser, acts: [] }));
+  const out = (at.out ??= shelf(data.shelf, { browser: data.browser, acts: [] }));
   const keep = () => {
     try {
-      sessionStorage.setItem(SHELF, JSON.stringify(out));
+      sessionStorage.setItem(data.shelf, JSON.stringify(out));
     } catch {} // full or forbidden: the acts live as long as the page does
   };
   out.acts = out.acts.filter((act) => !data.written.includes(act.id));
@@ -134,7 +134,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const ahead = next.map((tile) => tile.url).join();
     const rest = shown !== at.shown || ahead !== at.ahead;
     if (shown !== at.shown) {
-      const focused = tiles.contains(parentElement.activeElement);
+      const focused = tiles.contains(root.getRootNode().activeElement);
       at.shown = shown;
       at.selected.clear();
       const place = known.findIndex((tile) => tile.id === at.under); // the cursor stays on its outlier where others left the list
@@ -313,21 +313,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     event.stopPropagation();
     paint();
   };
-  // the focus is elsewhere, say after a click beside the tiles: what needs no cursor works all the same, unless a person types there
-  const heard = (event) => {
-    const path = event.composedPath();
-    if (path.includes(root) || path[0].closest?.("input, textarea, [contenteditable], [role=dialog]")) return;
-    const key = event.key.toLowerCase();
-    if (key === "z" || key === "?" || ((KEYS[key] || key === "escape") && at.selected.size)) root.onkeydown(event);
-  };
-  at.deaf?.();
-  addEventListener("keydown", heard, true); // before Streamlit's own R, which reruns the page
-  const timer = setInterval(pump, 300);
-  at.deaf = () => {
-    removeEventListener("keydown", heard, true);
-    clearInterval(timer);
-  };
+  clearInterval(at.timer);
+  at.timer = setInterval(pump, 300);
   paint();
   pump();
-  return () => at.deaf();
+  return () => clearInterval(at.timer);
 }

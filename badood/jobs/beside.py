@@ -1,20 +1,12 @@
-"""The processes beside the dashboard: a worker for long jobs, a companion for quick answers."""
+"""The worker beside this process, for whoever hands in work and wants it done."""
 
 import threading
-from functools import lru_cache
 
-from badood.jobs.companion import Companion
 from badood.jobs.worker import StartedWorker, start_if_none
 
 _starting = threading.Lock()
 _started: list[StartedWorker] = []
-"""The newest worker of this dashboard, if it ever had to start one."""
-
-
-@lru_cache(maxsize=1)
-def companion() -> Companion:
-    """The one companion of this dashboard."""
-    return Companion()
+"""The newest worker of this process, if it ever had to start one."""
 
 
 def ensure_worker() -> None:
@@ -28,6 +20,6 @@ def ensure_worker() -> None:
 
 
 def dismiss_worker() -> None:
-    """Let the worker that this dashboard started finish what it does, and go."""
+    """Let the worker that this process started finish what it does, and go."""
     for worker in _started:
         worker.leave_when_done()

@@ -1,0 +1,57 @@
+"""A JupyterLab with a headless Chromium in front of it, for the widget."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.tools.browsing import CHECKOUT, free_port
+
+_KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+@contextmanager
+def laboratory(folder: Path, *cells: str, dark: bool = False) -> Iterator[str]:
+    """A JupyterLab that shows a notebook of these cells: its address. All it writes lies in `folder`, which must be empty."""
+    drawn = [_cell(number, text) for number, text in enumerate(cells)]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": _KERNEL}, "cells": drawn}
+    work = folder / "work"
+    work.mkdir(parents=True)
+    (work / "shown.ipynb").write_text(json.dumps(notebook))
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": f"JupyterLab {'Dark' if dark else 'Light'}"}))
+    own = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
+    own |= {name: str(folder / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+    environment = os.environ | own | {"PYTHONPATH": str(CHECKOUT)}
+    port = free_port()
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={work}"]
+    with (folder / "jupyter.log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/api", process)
+        yield f"http://127.0.0.1:{port}/doc/tree/shown.ipynb"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _cell(number: int, text: str) -> dict[str, object]:
+    return {"id": f"cell{number}", "cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": text}
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while process.poll() is None:
+        try:
+            direct.open(url, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab ended with code {process.returncode}; its last words are in jupyter.log.")
