@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from app import state
+from app.changing import require_editor
 from badood.core.artefacts import home, made_folder
 from badood.data.unpack import unpack_images
 
@@ -18,6 +19,7 @@ def kept_upload(archive: IO[bytes]) -> Path:
     Raises:
         BadInput: see `unpack_images`.
     """
+    require_editor()
     return made_folder(home() / "uploads" / _digest(archive), partial(unpack_images, archive))
 
 
@@ -32,6 +34,7 @@ def kept_file(upload: IO[bytes], name: str) -> Path:
     """
     if name.lower().endswith(".zip"):
         return kept_upload(upload)
+    require_editor()
     plain = re.sub(r"[^\w.-]", "_", Path(name).name)[-100:].lstrip(".") or "file"
 
     def keep(folder: Path) -> None:

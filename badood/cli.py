@@ -443,11 +443,35 @@ def example_command() -> None:
 @runs_app.command("delete")
 def delete_command(run: RunName, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete a run's folder."""
+    import getpass
+
     from badood.pipeline.runs import delete_run
+    from badood.store import log, open_database
 
     if not yes and not typer.confirm(f"delete run {run} with its outliers, detectors and tables?"):
         raise BadInput("nothing deleted; answer y, or give --yes.")
-    print(f"deleted {delete_run(run)}")
+    deleted = delete_run(run)
+    log.write(open_database(), "delete run", who=f"{getpass.getuser()} in a terminal", run_id=run)
+    print(f"deleted {deleted}")
+
+
+@app.command("log")
+def log_command(
+    run: Annotated[str | None, typer.Option("--run", help="Of this run only.")] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="So many at most, the newest.")] = 50,
+    json: Json = False,
+) -> None:
+    """Who changed what: verdicts, retrains, runs started and deleted, newest first."""
+    from badood.store import log, open_database
+
+    told = log.read(open_database(), run_id=run, limit=count)
+    if json:
+        print(told.to_json(orient="records", date_format="iso"))
+        return
+    table = Table("when", "who", "what", "run", "details")
+    for at, *others in told.itertuples(index=False, name=None):
+        table.add_row(f"{at:%Y-%m-%d %H:%M:%S}", *[str(text or "") for text in others])
+    out.print(table)
 
 
 @app.command("app")

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from app.changing import hand_in, may_edit
 from app.parts.band_handles import band_scale
 from app.parts.job_status import job_status, open_jobs
 from app.parts.outlier_filters import HARM
@@ -15,8 +16,6 @@ from badood.explore import figures
 from badood.explore.finished import CONFIDENCES, Finished
 from badood.explore.notebook import show_harm, show_roc
 from badood.filter import NO_HARM
-from badood.jobs import queue
-from badood.jobs.beside import ensure_worker
 
 _PLOT = {"displaylogo": False}
 
@@ -50,10 +49,9 @@ def sweep(found: Finished) -> None:
     told = "Previews 55 bands, one after the other, in the background. Previews train the last layer only and use validation images."
     st.caption(told + several)
     busy = bool(open_jobs(found.run.id, ["sweep"]))
-    if st.button("Sweep all bands" if table.empty else "Sweep again", icon=":material/apps:", key="sweep", disabled=busy):
-        ensure_worker()
+    if st.button("Sweep all bands" if table.empty else "Sweep again", icon=":material/apps:", key="sweep", disabled=busy or not may_edit()):
         scale = CONFIDENCES if band.quantiles else band_scale(found)
-        queue.submit("sweep", {"run": found.run.id, "quantiles": band.quantiles, "span": [scale.lo, scale.hi]}, found.run.id)
+        hand_in("sweep", {"run": found.run.id, "quantiles": band.quantiles, "span": [scale.lo, scale.hi]}, found.run.id)
         st.rerun()
     job_status(found.run.id, ["sweep"])
     if not table.empty:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import state
+from app.changing import may_edit, require_editor
 from badood.explore.figures.style import TYPE_COLOURS, source_colours
 from badood.explore.finished import Finished
 from badood.explore.gallery import Looks
@@ -53,14 +54,21 @@ def _views(found: Finished) -> None:
         right.button("", icon=":material/delete:", key=f"drop view {name}", help=text, on_click=_drop_view, args=(found, name))
     st.text_input("Keep this view as", key="view name", placeholder="a name", max_chars=views.LONGEST)
     st.button(
-        "Keep", key="keep view", icon=":material/bookmark_add:", on_click=_keep_view, args=(found,), disabled=not state.value("view name")
+        "Keep",
+        key="keep view",
+        icon=":material/bookmark_add:",
+        on_click=_keep_view,
+        args=(found,),
+        disabled=not state.value("view name") or not may_edit(),
     )
 
 
 def _keep_view(found: Finished) -> None:
+    require_editor()
     views.save(open_database(), found.run.id, state.value("view name"), state.grid_view(), who=state.who())
     state.put("view name", "")
 
 
 def _drop_view(found: Finished, name: str) -> None:
+    require_editor()
     views.drop(open_database(), found.run.id, name)

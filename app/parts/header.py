@@ -5,6 +5,7 @@ from typing import NoReturn
 import streamlit as st
 
 from app import state
+from app.changing import require_editor
 from app.opened import is_ready
 from app.parts.run_picker import choose_another, ready_runs
 from badood.core.errors import BadInput
@@ -54,6 +55,7 @@ def offer_example() -> None:
 
 def _open_example() -> None:
     try:
+        require_editor()
         state.pick_run(open_example().id)
     except BadInput as error:
         state.say(str(error), ":material/error:")

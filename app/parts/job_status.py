@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import state
+from app.changing import cancel, may_edit, resume
 from app.components.again import again
 from badood.core.progress import duration
-from badood.jobs import queue
 from badood.jobs.beside import ensure_worker
 from badood.jobs.told import stage, title
 from badood.jobs.worker import alive
@@ -71,14 +71,14 @@ def _open_job(job: Job) -> None:
         left = f" (about {duration(job.eta_seconds)} left in it)" if job.eta_seconds else ""
         since = f", {duration((now() - job.started_at).total_seconds())} so far" if job.started_at else ""
         text.progress(min(1.0, share), f"{title(job)}: {stage(job)}{left}{since}. The page stays usable.")
-    if button.button("Cancel", key=f"cancel {job.id}", width="stretch"):
-        queue.cancel(job.id)
+    if button.button("Cancel", key=f"cancel {job.id}", width="stretch", disabled=not may_edit()):
+        cancel(job)
 
 
 def _ended_badly(job: Job) -> None:
     text, button = st.columns([6, 1], vertical_alignment="center")
     why = job.error or ("nothing of it is lost; Resume continues it." if job.state == "cancelled" else "no reason was given")
     text.warning(f"{title(job)} {job.state}: {why}", icon=":material/warning:")
-    if button.button("Resume", key=f"resume {job.id}", width="stretch"):
-        queue.resume(job.id)
+    if button.button("Resume", key=f"resume {job.id}", width="stretch", disabled=not may_edit()):
+        resume(job)
         st.rerun()

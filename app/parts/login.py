@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from app.changing import may_edit
+
 
 def require_login() -> None:
     """The page ends here for somebody who must log in first; a button to leave for somebody who did."""
@@ -9,7 +11,7 @@ def require_login() -> None:
     logged_in = st.user.get("is_logged_in")
     if logged_in:
         name = st.user.get("email") or st.user.get("name") or "unknown"
-        st.sidebar.caption(f"Logged in as {name}")
+        st.sidebar.caption(f"Logged in as {name}{'' if may_edit() else ', to look only'}")
         st.sidebar.button("Log out", icon=":material/logout:", on_click=st.logout, width="stretch")
     elif logged_in is False:
         st.title("Bad-OOD Explorer")

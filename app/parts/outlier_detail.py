@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.asking import asked, outcome
+from app.changing import may_edit, require_editor
 from app.components.again import again
 from app.opened import groups
 from app.parts.examples import Example, outlier, strip
@@ -134,17 +135,22 @@ def _judge(found: Finished, outlier_id: int) -> None:
     past = judging.history(open_database(), found.run.id, outlier_id)
     standing = past[past["undone_at"].isna()]
     now, noted = (standing["verdict"].iloc[-1], standing["note"].iloc[-1]) if len(standing) else (None, "")
-    note = f"note {outlier_id}"
+    note, fixed = f"note {outlier_id}", not may_edit()
 
     def give(verdict: judging.Verdict) -> None:
+        require_editor()
         told = str(state.value(note, noted))
         judging.give(open_database(), found.run.id, [outlier_id], verdict, who=state.who(), note=told, origin=state.new_act())
 
     for place, verdict in zip(st.columns(3), judging.VERDICTS, strict=True):
         kind = "primary" if verdict == now else "secondary"
-        place.button(verdict.capitalize(), key=f"detail {verdict}", type=kind, on_click=give, args=(verdict,), width="stretch")
+        place.button(
+            verdict.capitalize(), key=f"detail {verdict}", type=kind, on_click=give, args=(verdict,), width="stretch", disabled=fixed
+        )
     help_text = "Written down with the verdict, and exported beside it."
-    st.text_input("Note", noted, key=note, max_chars=500, placeholder="why", help=help_text, on_change=lambda: now and give(now))
+    st.text_input(
+        "Note", noted, key=note, max_chars=500, placeholder="why", help=help_text, on_change=lambda: now and give(now), disabled=fixed
+    )
     _tags(found, outlier_id)
 
 
@@ -157,15 +163,26 @@ def _tags(found: Finished, outlier_id: int) -> None:
 
     def change() -> None:
         try:
+            require_editor()
             for tag in set(state.value(key)) - set(having):
                 tags.put(database, run, [outlier_id], tag, who=state.who())
         except BadInput as error:
             state.say(str(error), ":material/error:")
-        for tag in set(having) - set(state.value(key)):
-            tags.take_off(database, run, outlier_id, tag)
+        else:
+            for tag in set(having) - set(state.value(key)):
+                tags.take_off(database, run, outlier_id, tag)
 
     known = sorted(set(all_tags["tag"]))
-    st.multiselect("Tags", known, having, key=key, accept_new_options=True, placeholder="a word to find it by", on_change=change)
+    st.multiselect(
+        "Tags",
+        known,
+        having,
+        key=key,
+        accept_new_options=True,
+        placeholder="a word to find it by",
+        on_change=change,
+        disabled=not may_edit(),
+    )
 
 
 def _recognised(found: Finished, outlier_id: int) -> None:

@@ -4,10 +4,9 @@ from typing import Any
 
 import streamlit as st
 
+from app.changing import hand_in, may_edit
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters
-from badood.jobs import queue
-from badood.jobs.beside import ensure_worker
 
 
 def retrain_button(found: Finished, filters: Filters, chosen: dict[str, Any], count: int) -> None:
@@ -19,7 +18,18 @@ def retrain_button(found: Finished, filters: Filters, chosen: dict[str, Any], co
     of = f" of {', '.join(filters.source)}" if filters.source else ""
     wish = f"Trains the detector{' from scratch' * (found.run.cfg.detector.mode == 'scratch')} on what the band keeps{of} and tests it. "
     wish += "Minutes, in the background."
-    if st.button("Retrain on this band", type="primary", icon=":material/model_training:", disabled=not count, help=wish, width="stretch"):
-        ensure_worker()
-        queue.submit("retrain", {"run": found.run.id, "filter": chosen}, found.run.id)
+    if st.button(
+        "Retrain on this band",
+        type="primary",
+        icon=":material/model_training:",
+        disabled=not count or not may_edit(),
+        help=wish,
+        width="stretch",
+    ):
+        hand_in("retrain", {"run": found.run.id, "filter": chosen}, found.run.id, kept=count, **_told(chosen))
         st.rerun()
+
+
+def _told(chosen: dict[str, Any]) -> dict[str, Any]:
+    """What the log says of a choice: lists of outliers by their length."""
+    return {key: len(value) if key in ("ids", "without") else value for key, value in chosen.items()}

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import state
 from app.asking import asked, outcome
+from app.changing import hand_in
 from app.components.again import again
 from app.opened import runs
 from app.parts.own_files import DATA, DETECTORS, OUTLIERS, own_data, own_detector, own_outliers
@@ -14,8 +15,6 @@ from badood.config import Config, load_config, preset_names, validate
 from badood.core.errors import BadInput, BadOODError
 from badood.core.progress import duration
 from badood.explore.finished import Finished
-from badood.jobs import queue
-from badood.jobs.beside import ensure_worker
 from badood.pipeline.runs import check_name, new_id
 from badood.store import jobs, open_database
 
@@ -159,7 +158,6 @@ def _submit(config: dict[str, object], run_id: str) -> None:
     if jobs.listed(open_database(), run_id=run_id, states=jobs.OPEN):
         st.info(f"Run {run_id} is under way already; equal settings are the same run.", icon=":material/info:")
         return
-    ensure_worker()
-    queue.submit("run", {"config": validate(config).model_dump(mode="json"), "name": run_id}, run_id)
+    hand_in("run", {"config": validate(config).model_dump(mode="json"), "name": run_id}, run_id)
     state.put("started", run_id)
     st.rerun()

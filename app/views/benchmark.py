@@ -5,12 +5,11 @@ import streamlit as st
 
 from app import state
 from app.asking import asked, outcome
+from app.changing import hand_in, may_edit
 from app.components.again import again
 from app.parts.job_status import job_status, open_jobs
 from badood.benchmark.shelf import pages, picture
 from badood.config import preset_names
-from badood.jobs import queue
-from badood.jobs.beside import ensure_worker
 from badood.store import jobs, open_database
 
 TABLES = "table or figure"
@@ -57,7 +56,7 @@ def _form() -> None:
     needs = tables[name]["needs"]
     if needs:
         st.caption(f":material/info: {tables[name]['state']}")
-    if st.button("Make it", type="primary", icon=":material/play_arrow:", key="make benchmark", disabled=bool(needs)):
+    if st.button("Make it", type="primary", icon=":material/play_arrow:", key="make benchmark", disabled=bool(needs) or not may_edit()):
         _submit(name, preset, int(seeds), data)
     with st.popover("What works here"):
         st.dataframe(pd.DataFrame(entries)[["kind", "name", "state", "what"]], hide_index=True, key="benchmark states")
@@ -67,8 +66,7 @@ def _submit(name: str, preset: str, seeds: int, data: str | None) -> None:
     if any(job.arguments["name"] == name for job in open_jobs(_run_of(preset), ["benchmark"])):
         st.info(f"{name} of {preset} is under way already.", icon=":material/info:")
         return
-    ensure_worker()
-    queue.submit("benchmark", {"name": name, "preset": preset, "seeds": seeds, "data": data}, _run_of(preset))
+    hand_in("benchmark", {"name": name, "preset": preset, "seeds": seeds, "data": data}, _run_of(preset), name=name, seeds=seeds)
     st.rerun()
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from app.changing import may_edit, require_editor
 from app.components.gallery import gallery
 from app.opened import opened
 from app.parts.export_menu import export_menu
@@ -94,6 +95,7 @@ def _grid(found: Finished, wish: Wish, count: int, verdicts: pd.DataFrame, looks
         staying=wish.verdicts,
         undoable=state.who() in set(verdicts["who"]),
         asks=list(asked),
+        judges=may_edit(),
     )
     gallery(shown, key="gallery", acted=_acted, redraw=_redraw, turned=state.turn_to, asked=asked)
     opened = state.looked_at()
@@ -133,7 +135,7 @@ def _numbers(found: Finished, wish: Wish, verdicts: pd.DataFrame, count: int) ->
         people = st.popover("Reviewers", icon=":material/group:", key="reviewers", on_change="rerun")
         with people:
             _reviewers(found, compare=bool(people.open))
-        with st.popover("Judge all", icon=":material/gavel:", disabled=not count):
+        with st.popover("Judge all", icon=":material/gavel:", disabled=not count or not may_edit()):
             _judge_all(found, filters, count, undoable=not verdicts.empty)
         export_menu(found, lambda: found.outliers.ids(filters), count, band=filters.id_confidence, key="grid")
     return looks
@@ -163,6 +165,7 @@ def _judge_all(found: Finished, filters: Filters, count: int, *, undoable: bool)
 
 def _tag(found: Finished, ids: np.ndarray) -> None:
     try:
+        require_editor()
         tags.put(open_database(), found.run.id, ids.tolist(), state.value("tag all"), who=state.who())
     except BadInput as error:
         state.say(str(error), ":material/error:")
@@ -210,6 +213,7 @@ def _acted(acts: Sequence[Act]) -> None:
     """Write down what was done in the grid, each act once and in order."""
     for act in acts:
         try:
+            require_editor()
             back = write(act, opened(act.run), who=state.who(), browser=state.only_browser())
         except BadInput as error:  # told, and not told again: the browser would repeat it for ever
             state.say(str(error), ":material/error:")
@@ -227,11 +231,13 @@ def _done(verdict: judging.Verdict, count: int) -> str:
 
 
 def _judge(found: Finished, ids: "Sequence[int] | np.ndarray", verdict: judging.Verdict) -> None:
+    require_editor()
     judging.give(open_database(), found.run.id, ids, verdict, who=state.who(), origin=state.new_act())
     state.say(_done(verdict, len(ids)), ":material/check:")
 
 
 def _undo(found: Finished) -> None:
+    require_editor()
     act = judging.undo(open_database(), found.run.id, who=state.who(), browser=state.only_browser(), origin=state.new_act())
     _say_back(None if act is None else act.verdict)
 

@@ -5,17 +5,19 @@ import datetime
 import streamlit as st
 
 from app import state
+from app.changing import delete, forget, may_edit, require_editor
 from app.opened import is_ready, runs
 from app.parts.header import offer_example
 from app.parts.job_status import job_status
 from app.parts.start_form import start_form
 from badood.core.errors import BadInput
 from badood.explore.finished import Finished
-from badood.pipeline.runs import Run, delete_run
-from badood.store import jobs, open_database
+from badood.pipeline.runs import Run
+from badood.store import jobs, log, open_database
 from badood.store.tables import Job
 
 _SHOWN = 30
+_LOGGED = 200
 _BADGES = {"done": "green", "running": "blue", "queued": "blue", "failed": "red", "interrupted": "orange", "cancelled": "gray"}
 
 
@@ -27,8 +29,9 @@ def page() -> None:
     found = runs()
     newest = _newest_jobs()
     waiting = [job for run_id, job in newest.items() if run_id not in {run.id for run in found}]
-    with st.expander("Start a run", icon=":material/add:", expanded=not found and not waiting):
-        start_form()
+    if may_edit():
+        with st.expander("Start a run", icon=":material/add:", expanded=not found and not waiting):
+            start_form()
     if not found and not waiting:
         st.info("There is no run yet. The settings above are fine for a first one: press **Start the run**.", icon=":material/info:")
         offer_example()
@@ -37,7 +40,7 @@ def page() -> None:
             _head(str(job.run_id), job.arguments.get("config", {}).get("preset", ""), job.created_at, job.state)
             job_status(str(job.run_id), ["run"])
             if job.state in jobs.OVER:  # nothing of it is in the store but the wish
-                st.button("Delete", key=f"forget {job.id}", icon=":material/delete:", on_click=jobs.forget, args=(open_database(), job.id))
+                st.button("Delete", key=f"forget {job.id}", icon=":material/delete:", on_click=forget, args=(job,), disabled=not may_edit())
     for run in found[:_SHOWN]:
         with st.container(border=True, key=f"run {run.id}"):
             try:
@@ -46,6 +49,16 @@ def page() -> None:
                 st.caption(f"Run {run.id} cannot be read any more.")
     if len(found) > _SHOWN:
         st.caption(f"The newest {_SHOWN} of {len(found)} runs are shown; `python -m badood runs list` shows all.")
+    with st.expander("Who did what", icon=":material/history:", key="log", on_change="rerun") as shown:
+        if shown.open:
+            _log()
+
+
+def _log() -> None:
+    """The newest changes and verdicts of all runs."""
+    st.caption(f"The newest {_LOGGED} changes and verdicts; `python -m badood log` shows more.")
+    told = log.read(open_database(), limit=_LOGGED).rename(columns={"run_id": "run"})
+    st.dataframe(told, hide_index=True, column_config={"at": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")}, key="changes")
 
 
 def _newest_jobs() -> dict[str, Job]:
@@ -111,10 +124,11 @@ def _remark(run: Run) -> None:
     key, before = f"remark {run.id}", str(run.record.get("remark") or "")
 
     def write() -> None:
+        require_editor()
         run.note(remark=str(state.value(key)).strip())
 
     with st.expander("Note" if not before else f"Note: {before[:80]}", icon=":material/edit_note:", type="compact"):
-        st.text_area("Note", before, key=key, max_chars=2000, label_visibility="collapsed", on_change=write)
+        st.text_area("Note", before, key=key, max_chars=2000, label_visibility="collapsed", on_change=write, disabled=not may_edit())
 
 
 def _stages(run: Run) -> None:
@@ -160,7 +174,7 @@ def _actions(run: Run, job: Job | None, *, is_open: bool, ready: bool, shown: st
     if ready and st.button("Open", key=f"open {run.id}", type="primary", icon=":material/grid_view:", width="stretch"):
         state.pick_run(run.id)
         st.switch_page(state.value("grid_page"))
-    if not is_open and st.button("Delete", key=f"delete {run.id}", icon=":material/delete:", width="stretch"):
+    if not is_open and may_edit() and st.button("Delete", key=f"delete {run.id}", icon=":material/delete:", width="stretch"):
         st.dialog("Delete the run?")(_confirm)(run)
 
 
@@ -174,5 +188,5 @@ def _confirm(run: Run) -> None:
 
 
 def _delete(run: Run) -> None:
-    delete_run(run.id)
+    delete(run.id)
     state.forget_run()

@@ -67,7 +67,7 @@ class Gallery(anywidget.AnyWidget):
         self, found: Finished, band: tuple[float, float], *, sort: str, descending: bool, sources: Sequence[str], who: str
     ) -> None:
         self._found, self._who, self._sources = found, who, tuple(sources)
-        self._order = {"sort": sort, "descending": descending}
+        self._sort, self._descending = sort, descending
         self._page, self._alone = 1, False
         self._heard = Heard(shelf=f"badood {uuid.uuid4().hex}", browser=uuid.uuid4().hex, heard=0, written=[])
         self._job: int | None = None
@@ -146,13 +146,15 @@ class Gallery(anywidget.AnyWidget):
         last = max(1, ceil(count / _SIZE))
         self._page = min(max(1, self._page), last)
         first = max(1, self._page - 1)
-        rows = found.outliers.page(filters, **self._order, offset=(first - 1) * _SIZE, limit=(self._page + 2 - first) * _SIZE)
+        rows = found.outliers.page(
+            filters, sort=self._sort, descending=self._descending, offset=(first - 1) * _SIZE, limit=(self._page + 2 - first) * _SIZE
+        )
         given = verdicts.current(open_database(), found.run.id)
         tints = TYPE_COLOURS if found.scored else {}
         tints = tints | (source_colours(found.sources) if len(found.sources) > 1 and not tints else {})
         looks = Looks(anchors=False, alone=self._alone, side=_SIDE, group=None, tints=tints)
-        marked = self._order["sort"] if self._order["sort"] == "harm" else "id_confidence"
-        drawn = tiles(rows, given, looks, Addresses("outlier-{}".format, "id-{}".format), marked=str(marked))
+        marked = self._sort if self._sort == "harm" else "id_confidence"
+        drawn = tiles(rows, given, looks, Addresses("outlier-{}".format, "id-{}".format), marked=marked)
         self._load([tile.id for tile in drawn], [int(each.url.removeprefix("id-")) for tile in drawn for each in tile.beside])
         shown = Shown(
             near=paged(drawn, first, _SIZE),
@@ -160,7 +162,7 @@ class Gallery(anywidget.AnyWidget):
             page=self._page,
             last=last,
             kinds=looks.tints,
-            marks=str(marked),
+            marks=marked,
             alone=looks.alone,
             side=looks.side,
             size=_SIZE,

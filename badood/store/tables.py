@@ -92,6 +92,19 @@ class View(Table):
     at: Mapped[datetime.datetime] = mapped_column(Moment, default=now)
 
 
+class Change(Table):
+    """What somebody did beside judging: a run started or deleted, a retrain handed in or cancelled. Only ever added to."""
+
+    __tablename__ = "changes"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[datetime.datetime] = mapped_column(Moment, default=now)
+    who: Mapped[str] = mapped_column(String(200))
+    what: Mapped[str] = mapped_column(String(40))
+    run_id: Mapped[str | None] = mapped_column(String(200), index=True)
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class Job(Table):
     """A piece of long work: what to do, how far it is, how it ended."""
 

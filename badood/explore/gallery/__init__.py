@@ -81,7 +81,7 @@ class Shown:
         alone: show one outlier at a time, large. side: least width of a tile in px. size: outliers a page. count: of them in all.
         staying: verdicts with which an outlier stays in the list; none = whatever its verdict.
         undoable: whether there is a verdict to take back.
-        asks: what can be asked of one outlier: "open" (show it in full), "like" (show those like it).
+        asks: what can be asked of one outlier: "open" (show it in full), "like" (show those like it). judges: whether verdicts may be given.
     """
 
     near: Mapping[int, Sequence[Tile]]
@@ -97,6 +97,7 @@ class Shown:
     staying: Sequence[Verdict] | None
     undoable: bool
     asks: Sequence[str]
+    judges: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -184,6 +184,7 @@ function gallery({ data, parentElement, setTriggerValue }) {
     if (data.alone && !at.alone) root.scrollIntoView(); // the large image needs the room of the filters
     at.alone = data.alone;
     root.style.setProperty("--side", `${data.side}px`);
+    for (const button of root.querySelectorAll("[data-judges]")) button.hidden = !data.judges;
     root.querySelector("[data-do=like]").hidden = !data.asks.includes("like");
     const under = at.tiles[at.cursor];
     const place = `${((at.page - 1) * data.size + at.cursor + 1).toLocaleString("en")} of ${data.count.toLocaleString("en")}`;
@@ -202,6 +203,7 @@ function gallery({ data, parentElement, setTriggerValue }) {
 
   const idAt = (place) => at.tiles[place]?.id;
   const judge = (verdict) => {
+    if (!data.judges) return;
     const one = !at.selected.size;
     const ids = one ? [idAt(at.cursor)] : [...at.selected];
     if (ids[0] === undefined) return;
@@ -249,7 +251,7 @@ function gallery({ data, parentElement, setTriggerValue }) {
   const actions = {
     page: () => at.tiles.forEach((tile) => at.selected.add(tile.id)),
     clear: () => at.selected.clear(),
-    undo: () => undoable() && act(null, []),
+    undo: () => data.judges && undoable() && act(null, []),
     open: () => ask("open", at.cursor),
     like: () => ask("like", at.cursor),
     keys: () => toggleSheet(),
