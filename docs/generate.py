@@ -1,4 +1,4 @@
-"""Generated parts of README and docs: CLI help, settings, plug-ins and measured tables. `python docs/generate.py [--check]`.
+"""Generated parts of README and docs, and the cards of the models: CLI help, settings, plug-ins and measured tables. `python docs/generate.py [--check]`.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -9,10 +9,10 @@ import sys
 import typing
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import typer
+from model_cards import cards, listed
 
 from badood.config import CHECKOUT, Config, Settings
 from badood.core.artefacts import atomic_file
@@ -31,8 +31,15 @@ PAGES = (
 
 
 def generated(name: str) -> str:
-    """Text of a part: "cli", "settings", "plug-ins", "ood-sets", "openood", or a file of results/."""
-    made = {"cli": command_line, "settings": settings_table, "plug-ins": plug_ins, "ood-sets": ood_sets, "openood": protocols}
+    """Text of a part: "cli", "settings", "plug-ins", "ood-sets", "openood", "models", or a file of results/."""
+    made = {
+        "cli": command_line,
+        "settings": settings_table,
+        "plug-ins": plug_ins,
+        "ood-sets": ood_sets,
+        "openood": protocols,
+        "models": listed,
+    }
     if name in made:
         return made[name]()
     path = CHECKOUT / "results" / name
@@ -199,19 +206,17 @@ def protocols() -> str:
 
 
 def main() -> None:
-    """Rewrite the pages; with --check only say which are stale."""
+    """Rewrite the pages and the models' cards; with --check only say which are stale."""
+    pages = [path for path in (CHECKOUT / page for page in PAGES) if path.exists()]
+    wanted = {path: PART.sub(lambda found: found[1] + generated(found["name"]) + found[3], path.read_text()) for path in pages} | cards()
     stale = []
-    for page in map(Path, PAGES):
-        path = CHECKOUT / page
-        if not path.exists():
+    for path, fresh in wanted.items():
+        if path.exists() and path.read_text() == fresh:
             continue
-        text = path.read_text()
-        fresh = PART.sub(lambda found: found[1] + generated(found["name"]) + found[3], text)
-        if fresh != text:
-            stale.append(str(page))
-            if "--check" not in sys.argv:
-                with atomic_file(path) as part:
-                    part.write_text(fresh)
+        stale.append(str(path.relative_to(CHECKOUT)))
+        if "--check" not in sys.argv:
+            with atomic_file(path) as part:
+                part.write_text(fresh)
     if stale and "--check" in sys.argv:
         print(f"stale: {', '.join(stale)}; run `make docs`", file=sys.stderr)
         sys.exit(1)

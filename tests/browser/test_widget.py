@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 import badood
 from badood.explore.finished import Finished
 from tests.tools.browsing import CHROMIUM
-from tests.tools.jupyter import laboratory
+from tests.tools.jupyter import laboratory, run_cell
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,10 +26,7 @@ def test_keys_in_a_notebook_judge_and_move_the_band_and_do_not_reach_the_noteboo
         page.set_default_timeout(90_000)
         errors: list[str] = []
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(url)
-        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
-        page.locator(".jp-Cell .cm-content").click()
-        page.keyboard.press("Shift+Enter")
+        run_cell(page, url)
         tiles = page.locator(".badood .tile")
         expect(tiles.first).to_be_visible()
         numbers = [int(tile.get_attribute("data-id") or "") for tile in tiles.all()]

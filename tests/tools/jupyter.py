@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.sync_api import Page
+
 from tests.tools.browsing import CHECKOUT, free_port
 
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -40,6 +42,14 @@ def laboratory(folder: Path, *cells: str, dark: bool = False) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def run_cell(page: Page, url: str) -> None:
+    """Open a laboratory's address and run its first cell, once the kernel waits."""
+    page.goto(url)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.locator(".jp-Cell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
 
 
 def _cell(number: int, text: str) -> dict[str, object]:

@@ -2,14 +2,16 @@
 
 import argparse
 import io
+import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from badood.core.artefacts import home
 from badood.pipeline.runs import open_run
 from tests.tools.browsing import CHECKOUT, chromium, served
+from tests.tools.jupyter import laboratory, run_cell
 
 PAGES = {
     "runs": "",
@@ -49,6 +51,19 @@ def shoot(page: Page, url: str, path: Path) -> None:
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, "WEBP", quality=86, method=6)
 
 
+def shoot_widget(browser: Browser, run: str, path: Path, *, dark: bool) -> None:
+    """The gallery of `run.show()` in a notebook, as WebP."""
+    cell = f"import badood\n\nbadood.open({run!r}).show()"
+    with tempfile.TemporaryDirectory() as folder, laboratory(Path(folder) / "jupyter", cell, dark=dark) as url:
+        page = browser.new_page(viewport={"width": 1280, "height": 960})
+        page.set_default_timeout(120_000)
+        run_cell(page, url)
+        page.locator(".badood .tile").first.wait_for()
+        page.wait_for_function("[...document.images].every((image) => image.complete)")
+        cells = page.locator(".jp-CodeCell").first.screenshot()
+        Image.open(io.BytesIO(cells)).convert("RGB").save(path, "WEBP", quality=86, method=6)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="id of a finished run in BADOOD_HOME")
@@ -64,6 +79,9 @@ def main() -> None:
             path = given.folder / f"{name}{'-dark' if given.dark else ''}.webp"
             shoot(page, f"{url}/{address}?run={run.id}", path)
             print(f"wrote {path}")
+        path = given.folder / f"widget{'-dark' if given.dark else ''}.webp"
+        shoot_widget(browser, run.id, path, dark=given.dark)
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":
