@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# looked through for secrets: what people write; and the examples in it that are none
+READ := ':!assets' ':!results' ':!notebooks' ':!constraints.txt'
+EXAMPLES := a long random string|client_secret = "any"|nobody:secret@
 
 .PHONY: demo test check docs
 
@@ -21,6 +24,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/codespell badood app tests docs README.md CHANGELOG.md
 	$(BIN)/python docs/generate.py --check
+	git ls-files -z -- $(READ) | xargs -0 $(BIN)/detect-secrets-hook --exclude-lines '$(EXAMPLES)'
+	.ci/audit $(BIN)/pip-audit
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/generate.py
