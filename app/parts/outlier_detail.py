@@ -26,6 +26,7 @@ _SCORES = {
     "raw_score": "raw score (0..1, higher = more OOD)",
     "minority_score": "minority score (higher = rarer)",
     "harm": "harm (millionths of AUROC, positive = harmful)",
+    "disagreement": "disagreement of retrained heads (nats)",
     "nearest_cosine": "cosine to the nearest training image (1 = a copy)",
     "clip_prob": "CLIP, its best class",
     "clip_anchor_prob": "CLIP, the anchor's class",

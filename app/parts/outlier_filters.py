@@ -21,6 +21,7 @@ _SORTS = {
     "outlier_id": "number",
     "minority_score": "minority score",
     "harm": "harm",
+    "disagreement": "disagreement of retrained heads",
     "nearest_cosine": "likeness to a training image",
     "source": "source",
     "anchor_class": "class",

@@ -26,11 +26,13 @@ _COLOURS = {
     "anchor_class": "class of the anchor",
     "minority_score": "minority score",
     "harm": "harm",
+    "disagreement": "disagreement of retrained heads",
     "nearest_cosine": "likeness to a training image",
 }
 _AXES = {
     "id_confidence": "id_confidence (1 = looks ID)",
     "harm": "harm (millionths of AUROC)",
+    "disagreement": "disagreement of retrained heads (nats)",
     "minority_score": "minority score (higher = rarer)",
     "nearest_cosine": "cosine to the nearest training image",
     "clip_prob": "CLIP's probability of its best class",

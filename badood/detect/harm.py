@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -88,7 +89,19 @@ def harm(retrain: HeadRetrain, theta: Tensor, held_out: HeldOut, outliers: Tenso
     return np.asarray(-MILLION * retrain.cfg.beta * (every - mean) / among)
 
 
-def subset_losses(
+class Halves(NamedTuple):
+    """What heads retrained on random halves of the outliers give.
+
+    Attributes:
+        foretold, real: (subsets,) held-out loss in millionths, as harm foretells it up to a constant, and as it is. heads: (subsets, P) float64.
+    """
+
+    foretold: NDArray[np.float64]
+    real: NDArray[np.float64]
+    heads: Tensor
+
+
+def halves(
     retrain: HeadRetrain,
     theta: Tensor,
     held_out: HeldOut,
@@ -97,23 +110,35 @@ def subset_losses(
     *,
     seed: int = 0,
     progress: Progress | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> Halves:
     """What harm foretells of retrains on random halves of the outliers, and what they give: linear datamodelling, Park et al. 2023.
 
     Args:
         theta: the minimum for all outliers. harms: (M,) of the outliers of `retrain`, M >= 2.
-
-    Returns:
-        Two arrays (subsets,): foretold and real held-out loss, in millionths; the foretold up to a constant.
     """
     of_each, draw = np.asarray(harms, dtype=np.float64), np.random.default_rng(derive_seed("harm", seed))
     foretold, real, loss = np.empty(subsets), np.empty(subsets), held_out.loss(retrain)
+    heads = theta.new_empty(subsets, len(theta))
     for number in range(subsets):
         kept = draw.permutation(len(of_each)) < len(of_each) // 2
         foretold[number] = -of_each[~kept].sum() * len(kept) / kept.sum()  # of a mean over fewer, each has a larger part
-        real[number] = MILLION * float(loss(retrain.minimum(torch.from_numpy(kept), begin=theta)))
+        heads[number] = retrain.minimum(torch.from_numpy(kept), begin=theta)
+        real[number] = MILLION * float(loss(heads[number]))
         (progress or Silent()).update("harm", number + 1, subsets)
-    return foretold, real
+    return Halves(foretold, real, heads)
+
+
+def disagreement(retrain: HeadRetrain, heads: Tensor, outliers: Tensor) -> NDArray[np.float64]:
+    """How far detectors that differ by chance alone disagree about an outlier: the standard deviation of its energy over heads. Lakshminarayanan et al. 2017.
+
+    Args:
+        heads: (K, P) of `halves`, K >= 2. outliers: (M, D) features.
+
+    Returns:
+        (M,) in nats, >= 0.
+    """
+    parts = (outliers[rows].double() for rows in pieces(len(outliers), _CHUNK))
+    return np.concatenate([torch.stack([retrain.energy(head, part) for head in heads]).std(dim=0).numpy() for part in parts])
 
 
 def gradient_anomaly(retrain: HeadRetrain, theta: Tensor, outliers: Tensor, seed: int = 0) -> NDArray[np.float64]:

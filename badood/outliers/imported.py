@@ -35,7 +35,20 @@ _AT_ONCE = 32
 _NONE = np.empty((0, 0, 3), dtype=np.uint8)
 
 _OTHERS = frozenset(
-    {"outlier_id", "source", "image", "energy", "log_odds", "raw_score", "id_confidence", "ood_type", "harm", "gradient_anomaly", "kept"}
+    {
+        "outlier_id",
+        "source",
+        "image",
+        "energy",
+        "log_odds",
+        "raw_score",
+        "id_confidence",
+        "ood_type",
+        "harm",
+        "gradient_anomaly",
+        "disagreement",
+        "kept",
+    }
 )
 """Columns of which a run makes its own: those of the source get a prefix."""
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from badood import config
 from badood.detect.backbone import Head
 from badood.detect.energy_loss import energy
-from badood.detect.harm import MILLION, HeldOut, gradient_anomaly, harm, subset_losses
+from badood.detect.harm import MILLION, HeldOut, disagreement, gradient_anomaly, halves, harm
 from badood.detect.head import HeadRetrain
 from badood.evaluate.agreement import agreement
 
@@ -66,14 +66,26 @@ def test_it_foretells_retrains_on_halves() -> None:
     retrain, held_out, outliers = world(3, harmful=30)
     theta = retrain.minimum()
     found = harm(retrain, theta, held_out, outliers)
-    foretold, real = subset_losses(retrain, theta, held_out, found, 20)
+    foretold, real, _ = halves(retrain, theta, held_out, found, 20)
     told = agreement(foretold, real)
     assert told.trusted
     assert told.spearman > 0.9
     assert np.std(foretold) == pytest.approx(np.std(real), rel=0.25)
     # and harm that is none foretells nothing
     random = np.random.default_rng(0).permutation(found)
-    assert not agreement(subset_losses(retrain, theta, held_out, random, 20)[0], real).lo > 0.3
+    assert not agreement(halves(retrain, theta, held_out, random, 20).foretold, real).lo > 0.3
+
+
+def test_heads_disagree_most_about_what_some_of_them_never_saw() -> None:
+    retrain, held_out, outliers = world(6, harmful=20)
+    lonely = torch.tensor([[0.0, 0.0, 0.0, 6.0]])  # one outlier of its kind is in a half, or is not
+    retrain = HeadRetrain(retrain.head(retrain.start), retrain.features, retrain.labels, torch.cat([outliers, lonely]), retrain.cfg)
+    heads = halves(retrain, retrain.minimum(), held_out, np.zeros(OUTLIERS + 1), 12).heads
+    found = disagreement(retrain, heads, torch.cat([outliers, lonely]))
+    energies = [retrain.energy(head, lonely.double()).item() for head in heads]
+    assert found[-1] == pytest.approx(np.std(energies, ddof=1))
+    assert found[-1] > 2 * np.median(found)
+    np.testing.assert_array_equal(disagreement(retrain, heads[:1].expand(3, -1), outliers), 0)
 
 
 def test_outliers_that_were_not_trained_on_are_told_as_if_they_had_been() -> None:

@@ -111,7 +111,7 @@ class Harm(Artefact):
     """How much each outlier harms the first detector."""
 
     def table(self) -> pa.Table:
-        """M rows: gradient_anomaly and, where it foretells retrains of the head, harm (millionths of AUROC, positive = harmful)."""
+        """M rows: gradient_anomaly, disagreement (nats, where there are two outliers at least) and, where it foretells retrains of the head, harm (millionths of AUROC, positive = harmful)."""
         table = pq.read_table(self.folder / "outliers.parquet")
         return table if self.agreement.trusted else table.drop_columns(["harm"])
 

@@ -9,7 +9,7 @@ import torch
 
 from badood.core.artefacts import write_json
 from badood.core.rows import evenly
-from badood.detect.harm import gradient_anomaly, subset_losses
+from badood.detect.harm import disagreement, gradient_anomaly, halves
 from badood.detect.harm import harm as harm_of
 from badood.evaluate.agreement import agreement
 from badood.pipeline.artefacts import Harm
@@ -18,9 +18,9 @@ from badood.pipeline.stage import Context, stage
 from badood.pipeline.stages.features import ENOUGH
 
 
-@stage("harm", version=1, result=Harm, shared=False)
+@stage("harm", version=2, result=Harm, shared=False)
 def harm(out: Path, subsets: int, previews: Previews, ctx: Context) -> None:
-    """`outliers.parquet`: M rows of harm and gradient_anomaly; `agreement.json` of foretold and real retrains of the head.
+    """`outliers.parquet`: M rows of harm, gradient_anomaly and disagreement; `agreement.json` of foretold and real retrains of the head.
 
     Args:
         subsets: random halves of the outliers on which the head is retrained.
@@ -31,6 +31,9 @@ def harm(out: Path, subsets: int, previews: Previews, ctx: Context) -> None:
     retrain, held_out = previews.retrain(among), previews.held_out
     theta = retrain.minimum()
     found = harm_of(retrain, theta, held_out, features)
-    pd.DataFrame({"harm": found, "gradient_anomaly": gradient_anomaly(retrain, theta, features)}).to_parquet(out / "outliers.parquet")
-    foretold, real = subset_losses(retrain, theta, held_out, found[among], subsets if len(among) > 1 else 0, progress=ctx.progress)
-    write_json(out / "agreement.json", asdict(agreement(foretold, real)))
+    columns = {"harm": found, "gradient_anomaly": gradient_anomaly(retrain, theta, features)}
+    tried = halves(retrain, theta, held_out, found[among], subsets if len(among) > 1 else 0, progress=ctx.progress)
+    if len(tried.heads) > 1:
+        columns["disagreement"] = disagreement(retrain, tried.heads, features)
+    pd.DataFrame(columns).to_parquet(out / "outliers.parquet")
+    write_json(out / "agreement.json", asdict(agreement(tried.foretold, tried.real)))
