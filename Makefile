@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check docs
+.PHONY: demo test check docs hostile chaos
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m badood run
@@ -21,6 +21,13 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/codespell badood app tests docs README.md CHANGELOG.md
 	$(BIN)/python docs/generate.py --check
+
+# the long forms of tests/faults, whose counts stand in results/
+hostile: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.tools.hostile --inputs 10000
+
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.tools.chaos
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/generate.py
