@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READ := ':!assets' ':!results' ':!notebooks' ':!constraints.txt'
 EXAMPLES := a long random string|client_secret = "any"|nobody:secret@
 
-.PHONY: demo test check docs
+.PHONY: demo test check docs hostile chaos
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m badood run
@@ -26,6 +26,13 @@ check: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py --check
 	git ls-files -z -- $(READ) | xargs -0 $(BIN)/detect-secrets-hook --exclude-lines '$(EXAMPLES)'
 	.ci/audit $(BIN)/pip-audit
+
+# the long forms of tests/faults, whose counts stand in results/
+hostile: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.tools.hostile --inputs 10000
+
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.tools.chaos
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/generate.py

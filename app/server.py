@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from app import asking, thumbnails
 from app.opened import opened
-from badood.core.artefacts import atomic_file, home
+from badood.core.artefacts import alone, atomic_file, home
 from badood.core.errors import BadInput
 from badood.data.images import png
 from badood.explore.finished import Finished
@@ -98,10 +98,11 @@ def _signature(*parts: str) -> str:
 def _secret() -> bytes:
     """The store's key for signatures, made once; only its owner may read it."""
     path = home() / "image-key"
-    if not path.exists():
-        with atomic_file(path) as part:
-            part.touch(mode=0o600)
-            part.write_bytes(secrets.token_bytes(32))
+    with alone(path):  # of two dashboards that start on a store, one makes it
+        if not path.exists():
+            with atomic_file(path) as part:
+                part.touch(mode=0o600)
+                part.write_bytes(secrets.token_bytes(32))
     return path.read_bytes()
 
 

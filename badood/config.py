@@ -3,6 +3,7 @@
 CLI help, docs and dashboard forms are made from the field descriptions.
 """
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -446,6 +447,9 @@ class Config(Settings):
     evaluate: Evaluate = Field(default_factory=Evaluate)
 
 
+_MOST_VALUES = 100_000
+"""Of a preset, aliases counted as often as they stand there."""
+
 PRESETS = Path(__file__).parent / "presets"
 CHECKOUT = places.TOP
 
@@ -515,14 +519,14 @@ def _anchor_paths(content: dict[str, Any], folder: Path, *, base: bool = False) 
 def _read(preset: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     """The plain data of a preset, on top of that of its base."""
     path = PRESETS / f"{preset}.yaml" if preset in preset_names() else Path(preset)
-    if not path.is_file():
+    if "\0" in preset or not path.is_file():
         raise BadConfig(f"no preset {preset!r}: give one of {', '.join(preset_names())}, or the path of a YAML file.")
     try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        content = parsed_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadConfig(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise BadConfig(f"{path} is not a preset: expected sections with settings, got {content!r}.")
+        raise BadConfig(f"{path} is not a preset: expected sections with settings, got {reprlib.repr(content)}.")
     _anchor_paths(content, path.absolute().parent)
     base = content.pop("base", None)
     if base is None:
@@ -530,6 +534,28 @@ def _read(preset: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
     if base in above:
         raise BadConfig(f"{path}: base {base!r} is built on this preset itself; name another one.")
     return _over(_read(str(base), (*above, preset)), content)
+
+
+def parsed_yaml(text: str) -> Any:
+    """Plain data of a YAML text.
+
+    Raises:
+        YAMLError: it is none, or it is made to fill the memory: aliases of aliases stand for any number of values.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except (ValueError, RecursionError) as error:  # dates that are none, brackets in brackets
+        raise yaml.YAMLError(str(error)) from error
+    waiting, seen = [content], 0
+    while waiting:
+        value = waiting.pop()
+        waiting += [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else []
+        seen += 1
+        if seen > _MOST_VALUES:
+            raise yaml.YAMLError(f"it holds more than {_MOST_VALUES:,} values, or one that holds itself")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise yaml.YAMLError(f"it holds a number of {value.bit_length():,} bits; 64 are the most")
+    return content
 
 
 def _over(below: dict[str, Any], upon: dict[str, Any]) -> dict[str, Any]:
@@ -545,7 +571,7 @@ def validate(content: Mapping[str, Any], source: str = "config") -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, item['loc']))} = {item['input']!r}: {_allowed(item)}" for item in error.errors()]
+        lines = [f"  {'.'.join(map(str, item['loc']))} = {reprlib.repr(item['input'])}: {_allowed(item)}" for item in error.errors()]
         raise BadConfig(f"{source} has settings that do not fit:\n" + "\n".join(lines)) from error
 
 
@@ -580,7 +606,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     *parents, last = name.split(".")
     place: Any = content
     try:
-        value = yaml.safe_load(value)
+        value = parsed_yaml(value)
     except yaml.YAMLError as error:
         raise BadConfig(f"override {override!r}: {value!r} is not YAML; write a list as --set '{name}=[one, two]', in quotes.") from error
     try:

@@ -7,7 +7,7 @@ import streamlit as st
 import yaml
 from pydantic.fields import FieldInfo
 
-from badood.config import Config, Settings
+from badood.config import Config, Settings, parsed_yaml
 
 _ELSEWHERE = {"preset", "synthesise.count", "synthesise.scales", "detector.epochs"}
 """Settings that the form shows by themselves."""
@@ -76,7 +76,7 @@ def _field(key: str, name: str, field: FieldInfo, value: Any) -> Any:
     if changed == written:
         return value
     try:
-        return yaml.safe_load(changed)
+        return parsed_yaml(changed)
     except yaml.YAMLError:
         return changed  # the config says what it takes instead
 

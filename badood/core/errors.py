@@ -4,9 +4,17 @@ import errno
 import os
 import socket
 
+_LONGEST = 4000
+"""Letters of a message: a file from elsewhere may have names and values of any length."""
+
 
 class BadOODError(Exception):
     """Base of every error that is reported without a traceback; the CLI ends with exit code 1."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        half = _LONGEST // 2 - len(" ... ")
+        return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 class BadInput(BadOODError):

@@ -4,11 +4,15 @@ Step i draws its rows and its randomness from (seed, i) alone, so a run that was
 weights of one that was not.
 """
 
+import logging
 import math
+import pickle
 import time
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +24,8 @@ from badood.core.noise import generator
 from badood.core.progress import Progress, Silent
 from badood.core.ranks import Ranks
 from badood.core.seeds import derive_seed
+
+_log = logging.getLogger(__name__)
 
 Loss = Callable[[Tensor, float], Tensor]
 """(rows (B,) int64, share of the training done in [0, 1]) -> scalar loss."""
@@ -184,8 +190,7 @@ def _save(path: Path, step: int, module: nn.Module, optimizer: torch.optim.Optim
 
 
 def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA | None, ranks: Ranks) -> int:
-    state = torch.load(path, map_location="cpu", weights_only=True) if ranks.first and path.exists() else None
-    state = ranks.agreed(state)
+    state = ranks.agreed(_saved(path) if ranks.first and path.exists() else None)
     if state is None:
         return 0
     module.load_state_dict(state["module"])
@@ -195,3 +200,17 @@ def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema
             ema.shadow[name].copy_(tensor)
         ema.updates = state["ema_updates"]
     return int(state["step"])
+
+
+def _saved(path: Path) -> dict[str, Any] | None:
+    """A checkpoint; none of a damaged one, so that the training begins anew."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch itself compares no check sums
+        if damaged is None:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return state
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, pickle.UnpicklingError) as error:
+        damaged = str(error)
+    _log.warning("the checkpoint %s is damaged (%s); the training begins anew", path, damaged)
+    return None

@@ -82,7 +82,9 @@ def read_foreign(path: Path) -> Any:
                 "model.state_dict() alone, or convert it to safetensors where you trust it."
             ) from error
         raise BadWeights(f"{path} is broken or no checkpoint of torch ({_first_line(error)}); fetch it again.") from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken file makes torch's reader raise nearly anything: RuntimeError, EOFError, IndexError, ...
         raise BadWeights(f"{path} is not a readable torch checkpoint ({_first_line(error)}); fetch it again.") from error
     if not isinstance(content, dict):
         return content

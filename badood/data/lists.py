@@ -11,6 +11,9 @@ from badood.data.walk import Passed, expanded
 _LOOKED_FOR = 20
 """So many of the first listed images are looked for in a folder: a single one may be missing by itself."""
 
+_MOST_CLASSES = 1_000_000
+"""A list names its classes by number, and all up to the largest are there: one wrong number must not fill the memory."""
+
 
 def lines(file: Path) -> list[str]:
     """What a list file lists, without empty lines; maybe nothing.
@@ -32,12 +35,17 @@ def labelled(file: Path) -> list[tuple[str, int]]:
     """(path, label) of each line; the label is -1 where the line has none. OpenOOD's lists: `path label`.
 
     Raises:
-        BadInput: as `lines`; or it lists nothing.
+        BadInput: as `lines`; or it lists nothing, or a label beyond a million classes.
     """
     found = []
     for line in lines(file):
         path, space, label = line.rpartition(" ")
         number = space and label.removeprefix("-").isdecimal()
+        if number and (len(label) > len(str(_MOST_CLASSES)) or int(label) >= _MOST_CLASSES):
+            raise BadInput(
+                f"{shown(file)} lists {shown(path)!r} with the label {label}; labels number the classes from 0 on, at most {_MOST_CLASSES:,} of "
+                "them: number them anew."
+            )
         found.append((path.rstrip(), int(label)) if number else (line, -1))
     if not found:
         raise BadInput(f"{shown(file)} lists no image; restore it or delete it.")

@@ -78,6 +78,8 @@ def find_columns(file: Path, image: str | None, label: str | None) -> Columns:
     names = class_names(schema, file)
     usual = [name for name in _LABELS if name in schema.names]
     label = label or next(iter([*names, *usual]), None)
+    if "" in (image, label):
+        raise BadInput(f"{shown(file)} has its images or labels in a column without a name; give it one.")
     for name in filter(None, (image, label)):
         if schema.names.count(name) != 1:
             many = f"{schema.names.count(name)} columns" if name in schema.names else "no column"

@@ -58,7 +58,7 @@ def _path(entry: zipfile.ZipInfo) -> PurePosixPath:
 def _is_image(entry: zipfile.ZipInfo) -> bool:
     path = _path(entry)
     unseen = any(hidden(part) and part != ".." for part in path.parts)
-    return not entry.is_dir() and not unseen and path.suffix.lower() in SUFFIXES
+    return path.suffix.lower() in SUFFIXES and not entry.is_dir() and not unseen
 
 
 def _check(entries: Mapping[PurePosixPath, zipfile.ZipInfo]) -> None:
@@ -71,6 +71,8 @@ def _check(entries: Mapping[PurePosixPath, zipfile.ZipInfo]) -> None:
             f"{LARGEST_BYTES / 2**30:.0f} GB; give the path of a folder on this machine instead."
         )
     for path, entry in entries.items():
+        if entry.header_offset < 0:  # zipfile would seek there
+            raise zipfile.BadZipFile("the beginning is missing")
         name = shown(entry.filename)
         drive = PureWindowsPath(entry.filename).drive
         if path.is_absolute() or drive or ".." in path.parts or stat.S_ISLNK(entry.external_attr >> 16):

@@ -82,6 +82,16 @@ def read_card(path: Path) -> Card:
         raise BadWeights(
             f"{path} names no architecture of timm but {kind}; take weights in timm's layout, or give the file alone elsewhere."
         )
+    try:
+        return _card(said)
+    except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
+        raise BadWeights(
+            f"{path} beside the weights is not as timm writes it ({plain(str(error))}); fetch it again or take it away."
+        ) from error
+
+
+def _card(said: Mapping[str, Any]) -> Card:
+    """The card of what timm writes; whatever error else."""
     how = said.get("pretrained_cfg") or {}
     names = said.get("label_names") or how.get("label_names")
     if isinstance(names, dict):  # by number

@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from badood.core.errors import one_line
 from badood.core.processes import end_with_parent
 from badood.jobs.kinds import job_kind
-from badood.store import Database, jobs, open_database
+from badood.store import Database, jobs, open_database, patiently
 
 _WRITE_SECONDS = 0.5
 """Between two reports of the same stage."""
@@ -48,7 +50,10 @@ class Reported:
         done = step - self._first  # a resumed training starts in the middle
         # the first steps warm up, and tell nothing of the others
         left = (now - self._began) / done * (total - step) if done > 0 and now - self._began > _UNSURE_SECONDS else None
-        jobs.progress(self.database, self.job_id, stage=stage, step=step, total=total, figures=figures, eta_seconds=left)
+        try:
+            jobs.progress(self.database, self.job_id, stage=stage, step=step, total=total, figures=figures, eta_seconds=left)
+        except SQLAlchemyError as error:  # how far it is may be told late; the work goes on
+            print(f"progress: {error}", file=sys.stderr)
 
 
 def do(job_id: int) -> int:
@@ -59,9 +64,10 @@ def do(job_id: int) -> int:
         result = job_kind[job.kind](job.arguments, Reported(database, job_id))
     except Exception as error:
         traceback.print_exc()
-        jobs.finish(database, job_id, "failed", error=one_line(error) or f"{type(error).__name__}: {error}")
+        told = one_line(error) or f"{type(error).__name__}: {error}"
+        patiently(lambda: jobs.finish(database, job_id, "failed", error=told))
         return 1
-    jobs.finish(database, job_id, "done", result=result)
+    patiently(lambda: jobs.finish(database, job_id, "done", result=result))
     return 0
 
 

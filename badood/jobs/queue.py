@@ -1,6 +1,7 @@
 """Handing in work. The record of a job is in the database; the queue only carries its number to a worker."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -15,6 +16,8 @@ from badood.core.artefacts import home
 from badood.core.errors import BadInput
 from badood.store import Database, jobs, open_database
 from badood.store.tables import Job
+
+_log = logging.getLogger(__name__)
 
 
 class JsonMessages(Serializer):
@@ -69,8 +72,17 @@ def submit(kind: str, arguments: Mapping[str, Any], run_id: str | None = None, d
         kind: a name of `jobs.kinds`. arguments: its arguments, as JSON takes them. run_id: the run it belongs to.
     """
     job = jobs.create(database or open_database(), kind, arguments, run_id)
-    open_task()(job.id)
+    _send(job.id)
     return job
+
+
+def _send(job_id: int) -> None:
+    """Put a job on the queue. Where that does not answer the job waits in the database, and a worker sends it when it does: `resend_lost`."""
+    task = open_task()
+    try:
+        task(job_id)
+    except Exception as error:  # each kind of queue has errors of its own
+        _log.warning("the queue does not answer (%s); job %s waits until it does", error, job_id)
 
 
 def cancel(job_id: int, database: Database | None = None) -> None:
@@ -87,10 +99,20 @@ def resume(job_id: int, database: Database | None = None) -> None:
     store = database or open_database()
     if not jobs.requeue(store, job_id):
         raise BadInput(f"job {job_id} is {jobs.get(store, job_id).state}; only a failed, cancelled or interrupted job can be resumed.")
-    open_task()(job_id)
+    _send(job_id)
 
 
 def resend(database: Database) -> None:
     """Hand in every waiting job again, for queues that were lost; a job that comes twice is done once."""
     for job in reversed(jobs.listed(database, states=["queued"], limit=1000)):
-        open_task()(job.id)
+        _send(job.id)
+
+
+def resend_lost(database: Database) -> None:
+    """Hand in the waiting jobs again where the queue is empty: it was away when they came, or has forgotten them."""
+    try:
+        empty = open_task().huey.pending_count() == 0
+    except Exception:  # it is away still; the consumer says so
+        return
+    if empty:
+        resend(database)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from badood.core.artefacts import home
-from badood.jobs.queue import open_task, resend
-from badood.store import Database, jobs, open_database
+from badood.jobs.queue import open_task, resend, resend_lost
+from badood.store import Database, jobs, open_database, patiently
 
 _LOOK_SECONDS = 0.2
 """Between two looks at the child and at the wish to cancel."""
@@ -91,15 +92,16 @@ def job_log(job_id: int) -> Path:
 def perform(job_id: int) -> None:
     """Do one job in a child process; returns when it is over."""
     database = open_database()
-    if not jobs.start(database, job_id, jobs.own_id()):
+    if not patiently(lambda: jobs.start(database, job_id, jobs.own_id())):
         return
     with job_log(job_id).open("ab") as log:
         command = [sys.executable, "-m", "badood.jobs.child", str(job_id), str(os.getpid())]
         # a session, and so a process group, of its own: what the job starts itself ends with it
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    jobs.note_process(database, job_id, child.pid)
+    patiently(lambda: jobs.note_process(database, job_id, child.pid))
     state, error = _watch(database, job_id, child)
-    jobs.finish(database, job_id, state, error=error)  # says nothing where the child has said how it ended
+    # says nothing where the child has said how it ended
+    patiently(lambda: jobs.finish(database, job_id, state, error=error))
 
 
 def _watch(database: Database, job_id: int, child: "subprocess.Popen[bytes]") -> tuple[str, str | None]:
@@ -111,11 +113,20 @@ def _watch(database: Database, job_id: int, child: "subprocess.Popen[bytes]") ->
             if _stopping.is_set():
                 _end(child)
                 return "interrupted", "the worker was stopped; resume continues where it was cut off."
-            if jobs.get(database, job_id).cancel_requested:
+            if _cancelled(database, job_id):
                 _end(child)
                 return "cancelled", None
         else:
             return "failed", f"the process ended with code {code}; its last words are in {job_log(job_id)}."
+
+
+def _cancelled(database: Database, job_id: int) -> bool:
+    """Whether somebody wants the job to end; unknown, so not, while the database does not answer."""
+    try:
+        return jobs.get(database, job_id).cancel_requested
+    except SQLAlchemyError as error:
+        print(f"job {job_id}: {error}", file=sys.stderr)
+        return False
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
@@ -136,16 +147,21 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 @contextmanager
 def _heartbeat(database: Database, worker_id: str) -> Iterator[None]:
-    """Say every second that this worker is there, and look for jobs that others left behind."""
+    """Say every second that this worker is there, and look for jobs that others left behind, or that a queue lost."""
     over = threading.Event()
 
     def beat() -> None:
+        judges_from = 0.0
         while not over.wait(1.0):
             try:
                 jobs.beat(database, worker_id)
-                jobs.interrupt_orphans(database)
+                if time.monotonic() >= judges_from:
+                    jobs.interrupt_orphans(database)
+                resend_lost(database)
             except SQLAlchemyError as error:  # a database that restarts must not end a training
                 print(f"heartbeat: {error}", file=sys.stderr)
+                # others on other machines could not speak either: they get the time to, before they count as dead
+                judges_from = time.monotonic() + jobs.SILENT.total_seconds()
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

@@ -35,22 +35,14 @@ _AT_ONCE = 32
 _NONE = np.empty((0, 0, 3), dtype=np.uint8)
 
 _OTHERS = frozenset(
-    {
-        "outlier_id",
-        "source",
-        "image",
-        "energy",
-        "log_odds",
-        "raw_score",
-        "id_confidence",
-        "ood_type",
-        "harm",
-        "gradient_anomaly",
-        "disagreement",
-        "kept",
-    }
+    {"outlier_id", "source", "image", "energy", "log_odds", "raw_score", "id_confidence", "ood_type", "harm"}
+    | {"gradient_anomaly", "disagreement", "kept"}
+    | {"row", "place", "total", "rank", "ranked"}  # of queries
 )
 """Columns of which a run makes its own: those of the source get a prefix."""
+
+_OURS = frozenset({"file", "class_name", "anchor_row", "anchor_id", "anchor_class", "width", "height", "encoding"})
+"""Columns that stand in the place of the source's."""
 
 
 @outlier_source("imported")
@@ -157,9 +149,10 @@ class Imported(OutlierSource):
     def _columns(self, rows: Sequence["_Decoded"], anchors: "Anchors") -> dict[str, Any]:
         found = [row.found for row in rows]
         kinds = self._layout.columns
-        theirs = {name: values_of(kind, [each.values.get(name) for each in found]) for name, kind in kinds.items()}
+        called = column_names(kinds)
+        theirs = {called[name]: values_of(kind, [each.values.get(name) for each in found]) for name, kind in kinds.items()}
         anchor = [anchors.row(each) for each in found]
-        return {f"imported_{name}" if name in _OTHERS else name: values for name, values in theirs.items()} | {
+        return theirs | {
             "file": [each.name for each in found],
             "class_name": [each.class_name for each in found],
             "anchor_row": np.array(anchor, dtype=np.int64),
@@ -169,6 +162,19 @@ class Imported(OutlierSource):
             "height": np.array([row.height for row in rows], dtype=np.int64),
             "encoding": [row.encoding for row in rows],
         }
+
+
+def column_names(theirs: Iterable[str]) -> dict[str, str]:
+    """What a source's columns are called in a run: databases know no column without a name, and no capitals."""
+    taken = {name.casefold() for name in (*_OTHERS, *_OURS)}
+    called: dict[str, str] = {}
+    for name in theirs:
+        ours = name or "unnamed"
+        while ours.casefold() in taken and name not in _OURS:
+            ours = f"imported_{ours}"
+        taken.add(ours.casefold())
+        called[name] = ours
+    return called
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from badood.config import Filter
 from badood.core.artefacts import digest
+from badood.core.errors import BadInput
 from badood.evaluate.metrics import METRICS
 from badood.filter import PAPER_BANDS
 
@@ -65,9 +66,16 @@ class FilterRow:
 
     @classmethod
     def from_json(cls, name: str, content: Mapping[str, Any]) -> "FilterRow":
-        """What `to_json` wrote; entries of a later version are passed over."""
+        """What `to_json` wrote; entries of a later version are passed over.
+
+        Raises:
+            BadInput: it is no row.
+        """
         known = {entry.name for entry in fields(cls)} - {"name", "filter"}
-        return cls(name, Filter(**content["filter"]), **{key: value for key, value in content.items() if key in known})
+        try:
+            return cls(name, Filter(**content["filter"]), **{key: value for key, value in content.items() if key in known})
+        except (LookupError, TypeError, ValueError) as error:
+            raise BadInput(f"the row {name!r} of the filter table is damaged ({error}); start the run again.") from error
 
 
 def chosen(rows: Mapping[str, FilterRow]) -> FilterRow | None:

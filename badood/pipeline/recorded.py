@@ -16,4 +16,7 @@ def recorded_outliers(run: Run) -> Outliers:
         raise BadInput(f"run {run.id} has no outliers yet (state: {record['state']}); finish it by the command that began it.")
     # in the settings' order; the order decides the numbers
     places = record["results"]["sources"]
+    lacking = [entry.name for entry in run.cfg.outliers if entry.name not in places]
+    if lacking:
+        raise BadInput(f"run {run.id} names no outliers of its source {lacking[0]!r}; its run.json was changed: start the run again.")
     return Outliers(tuple((entry.name, Made(run.folder / places[entry.name])) for entry in run.cfg.outliers))

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from badood.config import Config, validate
 from badood.core.artefacts import digest, home, read_json, remove_folder, tidy, write_json
 from badood.core.errors import BadInput
@@ -28,6 +30,17 @@ _NAMED = 10
 """Runs that an error lists, at most."""
 
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "betacal", "scikit-learn", "pandas", "pytorch-ood")
+
+
+class _Record(BaseModel):
+    """What readers take for granted of a `run.json`; the rest they ask for."""
+
+    created: str
+    state: str
+    results: dict[str, str | dict[str, str]]
+    metrics: dict[str, dict[str, Any]]
+    stages: dict[str, dict[str, float]]
+    totals: dict[str, float]
 
 
 def new_id(cfg: Config) -> str:
@@ -119,6 +132,12 @@ def _opened(folder: Path, record: Any, progress: Progress | None = None) -> Run:
     if not isinstance(record, dict) or record.get("layout") != LAYOUT:
         found = record.get("layout") if isinstance(record, dict) else None
         raise BadInput(f"{folder} was written in run layout {found}, this version reads {LAYOUT}; start the run again under another name.")
+    try:
+        _Record.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(f"{folder / 'run.json'} is damaged: {place} ({first['msg']}); start the run again under another name.") from error
     return Run(folder.resolve(), validate(record.get("config") or {}, source=str(folder / "run.json")), progress or Silent())
 
 
@@ -133,12 +152,13 @@ def _folder_of(name: str | Path) -> Path | None:
 
 def list_runs() -> list[Run]:
     """All readable runs of the store, newest first."""
-    found = []
+    found: list[tuple[str, Run]] = []
     for path in home().glob("*/run.json"):
         try:
             record = read_json(path)
-            found.append((str(record.get("created", "")), _opened(path.parent, record)))
-        except (BadInput, AttributeError):  # another version's run stays on disk and is named by `open_run`
+            run = _opened(path.parent, record)
+            found.append((str(record["created"]), run))
+        except BadInput:  # another version's run stays on disk and is named by `open_run`
             continue
     return [run for _, run in sorted(found, key=lambda entry: entry[0], reverse=True)]
 

@@ -1,5 +1,5 @@
 """What people and workers write down: verdicts and jobs, in SQLite by default, in any SQLAlchemy database otherwise."""
 
-from badood.store.database import Database, open_database
+from badood.store.database import Database, open_database, patiently
 
-__all__ = ["Database", "open_database"]
+__all__ = ["Database", "open_database", "patiently"]

@@ -1,23 +1,31 @@
 """The database: where it is, how it is opened, how it is brought up to date."""
 
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
 from badood.core.artefacts import home
 from badood.core.errors import BadInput
 
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 _WAIT_SECONDS = 15.0
 """SQLite waits so long for another process that writes."""
+
+_PATIENCE_SECONDS = 600.0
+_PAUSE_SECONDS = 1.0
 
 _LOCK = 0xBAD00D
 """Key of PostgreSQL's advisory lock around migrations."""
@@ -34,6 +42,23 @@ class Database:
         """A transaction: committed when the block ends well, rolled back otherwise. Rows stay readable afterwards."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+
+def patiently(work: Callable[[], T]) -> T:
+    """Do what must not be lost, again and again while the database does not answer: one that restarts, or is locked, ends no training.
+
+    Raises:
+        DBAPIError: it has not answered for ten minutes.
+    """
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return work()
+        except (OperationalError, InterfaceError) as error:
+            if time.monotonic() > until:
+                raise
+            _log.warning("the database does not answer (%s); trying again", error.orig)
+            time.sleep(_PAUSE_SECONDS)
 
 
 def database_url() -> str:

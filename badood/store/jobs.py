@@ -4,6 +4,7 @@ import datetime
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,7 +20,7 @@ OPEN = ("queued", "running")
 OVER = ("done", "failed", "cancelled", "interrupted")
 """States of a job that is over. Interrupted: its worker died, or the machine went down."""
 
-_SILENT = datetime.timedelta(seconds=30)
+SILENT = datetime.timedelta(seconds=30)
 """A worker on another machine that has said nothing for so long is dead; on this machine its process is looked up."""
 
 
@@ -119,7 +120,14 @@ def forget(database: Database, job_id: int) -> None:
 
 def own_id() -> str:
     """The id of this process as a worker."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return _id_of(socket.gethostname(), os.getpid())
+
+
+def _id_of(host: str, pid: int) -> str:
+    """Host, process, and since when it runs, by the clock that nobody sets: a number of a process is given again, and times of day are set back."""
+    status = Path(f"/proc/{pid}/stat")  # of Linux
+    ticks = status.read_text().rpartition(")")[2].split()[19] if status.exists() else f"{psutil.Process(pid).create_time():.0f}"
+    return f"{host}:{pid}:{ticks}"
 
 
 def register_worker(database: Database) -> str:
@@ -154,12 +162,11 @@ def alive_workers(database: Database) -> list[Worker]:
 
 def _alive(worker: Worker) -> bool:
     if worker.host != socket.gethostname():
-        return now() - worker.heartbeat_at < _SILENT
+        return now() - worker.heartbeat_at < SILENT
     try:
-        process = psutil.Process(worker.pid)
-        # a process that started after the entry was made has only inherited the number
-        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= worker.started_at.timestamp() + 1
-    except psutil.NoSuchProcess:
+        # one that has only inherited the number is another one
+        return psutil.Process(worker.pid).status() != psutil.STATUS_ZOMBIE and _id_of(worker.host, worker.pid) == worker.id
+    except (psutil.NoSuchProcess, OSError):
         return False
 
 

@@ -21,12 +21,12 @@ def put(database: Database, run_id: str, outlier_ids: Iterable[int], tag: str, *
         tag: spaces around it do not count.
 
     Raises:
-        BadInput: it is empty, too long, or holds ";", which separates tags in exports.
+        BadInput: no such outlier; or the tag is empty, too long, or holds ";", which separates tags in exports.
     """
     name = tag.strip()
     if not 0 < len(name) <= LONGEST or ";" in name:
         raise BadInput(f"tag {tag[: LONGEST + 1]!r}: give one to {LONGEST} letters, none of them a semicolon.")
-    wanted = {int(outlier) for outlier in outlier_ids}
+    wanted = set(verdicts.numbers(outlier_ids))
     with database.session() as session:
         having = set(session.scalars(select(Tag.outlier_id).where(Tag.run_id == run_id, Tag.tag == name)))
         session.add_all(Tag(run_id=run_id, outlier_id=outlier, tag=name, who=who) for outlier in sorted(wanted - having))

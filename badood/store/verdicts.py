@@ -14,6 +14,21 @@ from badood.store.tables import Act, Judged, now
 Verdict = Literal["keep", "reject", "unsure"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
+_LARGEST = 2**31 - 1
+"""What an integer column of every database holds."""
+
+
+def numbers(outlier_ids: Iterable[int]) -> list[int]:
+    """Numbers of outliers in their order, each once.
+
+    Raises:
+        BadInput: one that no outlier can have.
+    """
+    chosen = sorted({int(outlier) for outlier in outlier_ids})
+    if chosen and not 0 <= chosen[0] <= chosen[-1] <= _LARGEST:
+        raise BadInput(f"outliers {chosen[0]} to {chosen[-1]}: they are numbered from 0 on, up to {_LARGEST:,} at most.")
+    return chosen
+
 
 def give(
     database: Database, run_id: str, outlier_ids: Iterable[int], verdict: Verdict, *, who: str, note: str = "", origin: str | None = None
@@ -29,7 +44,7 @@ def give(
     Raises:
         BadInput: no such verdict, or no outlier.
     """
-    chosen = sorted({int(outlier) for outlier in outlier_ids})
+    chosen = numbers(outlier_ids)
     if verdict not in VERDICTS:
         raise BadInput(f"verdict {verdict!r}: give one of {', '.join(VERDICTS)}.")
     if not chosen:

@@ -3,9 +3,11 @@
 import lzma
 import struct
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -155,6 +157,17 @@ def class_column(columns: Mapping[str, Kind]) -> str | None:
     return next((name for name in CLASS_COLUMNS if name in columns), None)
 
 
+def check_columns(file: Path, names: Sequence[str]) -> None:
+    """Whether every column can be asked for by its name.
+
+    Raises:
+        BadInput: two have the same.
+    """
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise BadInput(f"{shown(file)} has two columns {shown(twice)!r}; rename one.")
+
+
 @contextmanager
 def told(file: Path, remedy: str = "restore it or leave it out") -> Iterator[None]:
     """Turn whatever a reader raises over a broken file into a `BadInput` that names the file."""
@@ -163,6 +176,7 @@ def told(file: Path, remedy: str = "restore it or leave it out") -> Iterator[Non
     except (
         *(OSError, EOFError, ValueError, ArithmeticError, RuntimeError, NotImplementedError, struct.error),
         *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, pa.ArrowException),
+        tokenize.TokenError,  # numpy over an array's header
     ) as error:
         why = " ".join(str(error).split()) or type(error).__name__
         raise BadInput(f"{shown(file)} cannot be read ({shown(why)}); {remedy}.") from error

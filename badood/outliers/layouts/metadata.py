@@ -15,7 +15,7 @@ from badood.core.errors import BadInput
 from badood.data.images import SUFFIXES
 from badood.data.record import Skipped, shown
 from badood.outliers.layouts.folder import Files, class_names, passed_over
-from badood.outliers.layouts.layout import CLASS_COLUMNS, Found, Layout, class_column, joined, kind_of, told
+from badood.outliers.layouts.layout import CLASS_COLUMNS, Found, Layout, check_columns, class_column, joined, kind_of, told
 from badood.outliers.layouts.place import Place
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -93,6 +93,7 @@ def _table(file: Path) -> pa.Table:
         else:
             frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
             table = pa.table({str(name): _numbers(str(name), pa.array(frame[name].tolist(), pa.string())) for name in frame})
+    check_columns(file, table.column_names)
     if _FILE not in table.column_names or kind_of(table.schema.field(_FILE).type, False) != "text":
         raise BadInput(
             f"{file} has no column {_FILE} of texts (columns: {', '.join(table.column_names)}); rename the column with the images' file "

@@ -15,7 +15,7 @@ from badood.data.parquet_rows import beside
 from badood.data.parquet_schema import Columns, find_columns
 from badood.data.record import shown
 from badood.outliers.layouts.encoding import encoding_of
-from badood.outliers.layouts.layout import Found, Kind, Layout, class_column, joined, kind_of, told
+from badood.outliers.layouts.layout import Found, Kind, Layout, check_columns, class_column, joined, kind_of, told
 from badood.outliers.layouts.metadata import METADATA
 from badood.outliers.layouts.place import Place
 
@@ -33,6 +33,7 @@ class ParquetFile(Layout):
     def __init__(self, file: Path, label: str) -> None:
         self._file, self._label = file, label
         with told(file), _open(file) as opened:
+            check_columns(file, opened.schema_arrow.names)
             self._groups = [opened.metadata.row_group(group).num_rows for group in range(opened.metadata.num_row_groups)]
             columns = _columns(opened, file)
             self._image = columns.image

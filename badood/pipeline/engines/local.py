@@ -1,18 +1,23 @@
 """One stage after the other, in this process."""
 
+import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from badood.core.artefacts import alone, disk_errors
+from badood.core.artefacts import alone, disk_errors, remove_folder
+from badood.core.errors import BadInput
 from badood.core.ranks import ranks
+from badood.core.sums import damage, seal
 from badood.pipeline.artefacts import Artefact
 from badood.pipeline.runs import Run
 from badood.pipeline.stage import Call, Context, Stage
+
+_log = logging.getLogger(__name__)
 
 A = TypeVar("A", bound=Artefact)
 
@@ -59,21 +64,51 @@ class Spent:
 def made(folder: Path, call: Call[A], ctx: Context) -> tuple[A, list[Spent]]:
     """A call's result below `folder`, and what it and the calls among its inputs took; nothing for what was found.
 
-    A stage that fails leaves a hidden folder, which is given to the next attempt, so that it goes on from its last checkpoint.
+    A stage that fails leaves a hidden folder, which is given to the next attempt, so that it goes on from its last checkpoint. A result
+    whose files are not as they were written is made again.
     """
     place = folder / call.stage.name / call.key(ctx.settings.lossy)
     group = ranks()
-    if group.count == 1 and place.exists():
+    if group.count == 1 and place.exists() and not damage(place):
         return call.stage.result(place), []
     spent: list[Spent] = []
     inputs = [_result(folder, value, ctx, spent) for value in call.inputs]
     # the first rank looks only once it holds the lock, and all go by what it saw: else one would skip what the others share
     with alone(place) if group.first else nullcontext():
-        if group.agreed(place.exists()):
+        if group.agreed(group.first and _whole(place)):
             return call.stage.result(place), spent
         spent.append(_make(place, call.stage, inputs, ctx))
         group.wait()
     return call.stage.result(place), spent
+
+
+def _whole(place: Path) -> bool:
+    """Whether a result is there; a damaged one is removed."""
+    if not place.exists():
+        return False
+    why = damage(place)
+    if why:
+        _log.warning("%s is damaged (%s); it is made again", place, why)
+        remove_folder(place)
+    return not why
+
+
+def _check(value: Any) -> None:
+    """Whether what a stage is given is as it was written: a retrain opens results that this process did not make.
+
+    Raises:
+        BadInput: a result is damaged.
+    """
+    if isinstance(value, Path) and (why := damage(value)):
+        raise BadInput(f"{value} is damaged ({why}); start the run again by the command that began it: it is made anew.")
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            _check(each)
+    elif is_dataclass(value):
+        for entry in fields(value):
+            _check(getattr(value, entry.name))
 
 
 def _result(folder: Path, value: Any, ctx: Context, spent: list[Spent]) -> Any:
@@ -94,7 +129,9 @@ def _make(place: Path, stage: Stage[Any], inputs: Sequence[Any], ctx: Context) -
         with disk_errors(place):
             part = place.with_name(f".{place.name}.part")
             part.mkdir(exist_ok=True)
+            _check(inputs)
             stage.function(part, *inputs, ctx)
+            seal(part)
             part.rename(place)
     elif stage.shared:  # its share of the work; what it writes is the first one's again
         with tempfile.TemporaryDirectory() as out:

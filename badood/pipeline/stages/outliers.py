@@ -1,5 +1,7 @@
 """The outliers of one source, written group by group: memory does not grow with their number, and a killed source goes on at the last group."""
 
+import hashlib
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +19,8 @@ from badood.pipeline.artefacts import Encoded, Images, Made
 from badood.pipeline.artefacts.outliers import NO_COLUMN
 from badood.pipeline.models import Models
 from badood.pipeline.stage import Context, stage
+
+_log = logging.getLogger(__name__)
 
 CHECKPOINT = "training.pt"
 """Of a source that trains, in its folder until its outliers are there."""
@@ -84,8 +88,32 @@ def _parts(out: Path) -> list[Path]:
 
 
 def _done(out: Path) -> int:
-    """Rows that an earlier attempt finished."""
-    return sum(pq.read_metadata(path).num_rows for path in _parts(out))
+    """Rows that an earlier attempt finished; from the first group on whose files are damaged all is made again."""
+    done, parts = 0, _parts(out)
+    for place, path in enumerate(parts):
+        rows = _rows(out, path, done)
+        if not rows:
+            _log.warning("%s is damaged; its outliers are made again from number %s on", out, done)
+            for each in parts[place:]:
+                each.unlink()
+            break
+        done += rows
+    return done
+
+
+def _rows(out: Path, group: Path, first: int) -> int:
+    """Rows of a group; 0 = they are not as they were written."""
+    try:
+        table = pq.read_table(group, page_checksum_verification=True)
+        noted = {name: digest.decode() for key, digest in (table.schema.metadata or {}).items() if (name := key.decode()).endswith(".npy")}
+        return len(table) if all(_digest(out / name, first, len(table)) == digest for name, digest in noted.items()) else 0
+    except (OSError, ValueError, pa.ArrowException):
+        return 0
+
+
+def _digest(path: Path, first: int, count: int) -> str:
+    """Of some rows of an array."""
+    return hashlib.sha256(np.load(path, mmap_mode="r")[first : first + count].tobytes()).hexdigest()
 
 
 def _append(out: Path, made: Group, first: int, total: int, size: int) -> None:
@@ -97,8 +125,10 @@ def _append(out: Path, made: Group, first: int, total: int, size: int) -> None:
             raise BadInput("embeddings of outliers are not finite; check the weights of the RDM and the guidance scale.")
         _write(out / "embeddings.npy", made.embeddings, first, total)
     columns = {name: pa.array(values) for name, values in made.columns.items()} or {NO_COLUMN: pa.nulls(len(made.images))}
+    arrays = {"images.npy": made.images} | ({} if made.embeddings is None else {"embeddings.npy": made.embeddings})
+    noted = {name: hashlib.sha256(rows.tobytes()).hexdigest() for name, rows in arrays.items()}
     with atomic_file(out / f"group-{first:012d}.parquet") as part:
-        pq.write_table(pa.table(columns), part)
+        pq.write_table(pa.table(columns, metadata=noted), part, write_page_checksum=True)
 
 
 def _write(path: Path, rows: NDArray[np.generic], first: int, total: int) -> None:
@@ -124,7 +154,7 @@ def _header_bytes(file: BinaryIO) -> int:
 def _finish(out: Path) -> None:
     """The columns of all groups as one file."""
     parts = _parts(out)
-    schema = pa.unify_schemas([pq.read_schema(path) for path in parts], promote_options="permissive")
+    schema = pa.unify_schemas([pq.read_schema(path).remove_metadata() for path in parts], promote_options="permissive")
     with pq.ParquetWriter(out / "rows.parquet", schema) as writer:
         for path in parts:
             table = pq.read_table(path)
