@@ -1,7 +1,7 @@
 """What a stage is, how its results are named, and what runs it."""
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,27 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=Artefact)
 A_co = TypeVar("A_co", bound=Artefact, covariant=True)
+P = TypeVar("P")
+R = TypeVar("R")
+
+Begin = Callable[..., Callable[[P], R]]
+"""(*inputs, ctx) -> what makes the result of one piece of a stage's rows; a function of a module, called once by each who works at them."""
+
+
+class Crew(Protocol):
+    """Who works at the pieces of a stage's rows. Whoever it is, the bytes are the same."""
+
+    def over(self, stage: str, pieces: Sequence[P], begin: Begin[P, R], inputs: Sequence[Any], ctx: "Context") -> Iterator[R]:
+        """See `Context.over`."""
+
+
+class Alone:
+    """This process, piece by piece."""
+
+    def over(self, stage: str, pieces: Sequence[P], begin: Begin[P, R], inputs: Sequence[Any], ctx: "Context") -> Iterator[R]:
+        """See `Context.over`."""
+        if pieces:
+            yield from map(begin(*inputs, ctx), pieces)
 
 
 @dataclass(frozen=True)
@@ -26,10 +47,12 @@ class Context:
     Attributes:
         settings: device, precision and threads.
         progress: told of every step.
+        crew: who works at rows that can be shared.
     """
 
     settings: config.Compute
     progress: Progress = field(default_factory=Silent)
+    crew: Crew = field(default_factory=Alone)
 
     @cached_property
     def compute(self) -> "Compute":
@@ -43,6 +66,15 @@ class Context:
     def take_threads(self) -> None:
         """Have torch take as many threads as the settings say, for what computes on the CPU whatever the device: choosing a compute sets them."""
         _ = self.compute
+
+    def over(self, stage: str, pieces: Sequence[P], begin: Begin[P, R], *inputs: Any) -> Iterator[R]:
+        """What is made of each piece of a stage's rows, in the order of the pieces; an engine may share them out among workers.
+
+        Args:
+            stage: whose rows they are. pieces: which do not need one another; they and the results pickle.
+            begin: called with the inputs, which pickle too, and a context.
+        """
+        return self.crew.over(stage, pieces, begin, inputs, self)
 
 
 @dataclass(frozen=True)

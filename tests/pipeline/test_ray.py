@@ -1,0 +1,107 @@
+"""Rows that a cluster shares: none is missing and none there twice, whatever dies meanwhile, and all are as one process makes them."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from badood.config import Cluster as ClusterSettings
+from badood.config import load_config
+from badood.core.errors import BadInput
+from badood.outliers.source import Draw, Given, Group
+from badood.pipeline.engines.local import made
+from badood.pipeline.models import Models
+from badood.pipeline.stage import call
+from badood.pipeline.stages.outliers import outliers
+from tests.conftest import MACHINE
+from tests.contracts.conftest import contents
+from tests.pipeline.toy_source import CONTEXT, Counting, inputs
+
+ray = pytest.importorskip("ray")
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
+
+    from badood.pipeline.stage import Context
+
+pytestmark = pytest.mark.slow
+
+PID = "drawing-{}"
+
+
+@dataclass
+class Drawn(Counting):
+    """Rows that workers share; each says which process it is."""
+
+    shared = True
+
+    def generator(self, given: Given) -> Draw:
+        note = Path(os.environ["BADOOD_TEST_FLAGS"]) / PID.format(os.getpid())
+        note.touch()
+
+        def draw(rows: np.ndarray) -> Group:
+            if rows[0] == self.breaks:
+                raise BadInput("these rows cannot be drawn")
+            return next(Counting(int(rows[-1]) + 1, len(rows)).groups(given, int(rows[0])))
+
+        return draw
+
+
+@dataclass
+class Strikes:
+    """A `Progress` that does something once a third of the rows is there."""
+
+    strike: Callable[[], None]
+    struck: bool = False
+
+    def update(self, stage: str, step: int, total: int, **figures: float) -> None:
+        if not self.struck and step > total / 3:
+            self.struck = True
+            self.strike()
+
+
+def crewed(ctx: "Context") -> "Context":
+    """The context, with the cluster's workers."""
+    from badood.pipeline.engines.ray import _Workers
+
+    return replace(ctx, crew=_Workers(ClusterSettings(memory_gb=0.5)))
+
+
+def drawn(folder: Path, source: Counting, ctx: "Context") -> dict[str, bytes]:
+    models = Models(load_config("miniworld"))
+    return contents(made(folder, call(outliers, *inputs(folder.parent / "train", source, models)), ctx)[0].folder)
+
+
+@pytest.mark.parametrize("dies", ["nothing", "worker", "machine"])
+def test_no_row_is_missing_and_none_there_twice(
+    two_machines: "Cluster", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    flags = Path(os.environ["BADOOD_TEST_FLAGS"])
+    for old in flags.glob(PID.format("*")):
+        old.unlink()
+    monkeypatch.setattr("badood.outliers.source.group_rows", lambda size: 100)
+    alone = drawn(tmp_path / "alone", Drawn(1500), CONTEXT)
+    flags.joinpath(PID.format(os.getpid())).unlink()
+
+    def strike() -> None:
+        if dies == "worker":
+            os.kill(int(next(flags.glob(PID.format("*"))).name.split("-")[1]), signal.SIGKILL)
+        if dies == "machine":
+            (other,) = two_machines.worker_nodes  # this process is on the head
+            two_machines.remove_node(other, allow_graceful=False)
+
+    watch = Strikes(strike)
+    shared = drawn(tmp_path / "shared", Drawn(1500), crewed(replace(CONTEXT, progress=watch)))
+    if dies == "machine":
+        two_machines.add_node(**MACHINE)
+        two_machines.wait_for_nodes()
+    assert watch.struck
+    assert len(list(flags.glob(PID.format("*")))) >= 2, "several workers drew"
+    assert shared.keys() == alone.keys()
+    assert [name for name in alone if shared[name] != alone[name]] == []
+    assert not list(tmp_path.rglob("*.part"))
