@@ -135,8 +135,7 @@ class Ray(Local):
         try:
             spent = _results(tasks, ctx)
         finally:
-            for task, note in tasks.items():
-                ray.cancel(task, force=True)  # what still runs, where another one failed
+            for note in tasks.values():
                 note.unlink(missing_ok=True)
             with suppress(OSError):  # somebody else retrains the same run
                 notes.rmdir()
@@ -145,16 +144,21 @@ class Ray(Local):
 
 
 def _results(tasks: Mapping[Any, Path], ctx: Context) -> list[Spent]:
-    """What tasks took, once all have ended; meanwhile told of how far they are."""
+    """What tasks took, once all have ended; meanwhile told of how far they are. Where one fails, the others are stopped."""
     spent, waiting = [], list(tasks)
-    while waiting:
-        done, waiting = ray.wait(waiting, timeout=REPORT_SECONDS)
+    try:
+        while waiting:
+            done, waiting = ray.wait(waiting, timeout=REPORT_SECONDS)
+            for task in waiting:
+                if (told := noted(tasks[task])) is not None:
+                    ctx.progress.update(*told)
+            with _told():
+                for task in done:
+                    spent += ray.get(task)
+    except BaseException:
         for task in waiting:
-            if (told := noted(tasks[task])) is not None:
-                ctx.progress.update(*told)
-        with _told():
-            for task in done:
-                spent += ray.get(task)
+            ray.cancel(task)  # not by force: where a task ends just then, that ends this process too (Ray 2.53)
+        raise
     return spent
 
 

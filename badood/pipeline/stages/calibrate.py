@@ -16,6 +16,9 @@ from badood.pipeline.raw_score import CHUNK, RawScore, See, fit_raw_score
 from badood.pipeline.stage import Context, stage
 from badood.pipeline.stages.detect import seeing
 
+_CHUNK = CHUNK
+"""Outliers that whoever works at them takes at a time."""
+
 
 @stage("calibrate", version=3, result=Confidence)
 def calibrate(
@@ -37,7 +40,7 @@ def calibrate(
     see = seeing(trained, ctx)
     raw = fit_raw_score(cfg.score, see, train, validation, fit_images)
     fitted, reference = calibrated(raw, see, cfg.method, validation, auxiliary)
-    table = pd.concat(ctx.over("calibrate", list(outliers.pixels.parts(CHUNK)), scoring, trained, raw), ignore_index=True)
+    table = pd.concat(ctx.over("calibrate", list(outliers.pixels.parts(_CHUNK)), scoring, trained, raw), ignore_index=True)
     log_odds = table["log_odds"].to_numpy()
     table = table.assign(raw_score=scipy.special.expit(log_odds), id_confidence=fitted.id_confidence(log_odds))
     table.to_parquet(out / "outliers.parquet")
