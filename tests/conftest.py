@@ -132,11 +132,12 @@ def two_machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    from badood.pipeline.engines.ray import joined
+    from badood.pipeline.engines.ray import SETTINGS, joined
 
     folder = tmp_path_factory.mktemp("ray")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
         patch.setenv("BADOOD_TEST_FLAGS", str(folder))
         cluster = Cluster(initialize_head=True, head_node_args=MACHINE | {"include_dashboard": False})
         try:

@@ -87,7 +87,7 @@ def drawn(folder: Path, source: Counting, ctx: "Context") -> dict[str, bytes]:
     return contents(made(folder, call(outliers, *inputs(folder.parent / "train", source, models)), ctx)[0].folder)
 
 
-@pytest.mark.parametrize("dies", ["nothing", "worker", "machine"])
+@pytest.mark.parametrize("dies", ["worker", "machine"])
 def test_no_row_is_missing_and_none_there_twice(
     two_machines: "Cluster", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:

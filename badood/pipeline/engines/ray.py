@@ -27,6 +27,7 @@ import torch
 from ray.exceptions import RayError, RayTaskError
 
 from badood import config
+from badood.core.artefacts import home
 from badood.core.errors import BadConfig, BadOODError, ProcessDied
 from badood.core.registry import Handed, own_entries, restore
 from badood.pipeline.artefacts import Artefact
@@ -47,8 +48,14 @@ _END_SECONDS = 10
 _PREFIX = "badood-ray-"
 """Of the folder in which a cluster of this process alone keeps its sockets and logs; the process's number follows."""
 
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Ray sends no figures to its makers, and writes nothing between ours."""
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # it sends no figures to its makers
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",  # and writes nothing between our lines
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_agent_register_timeout_ms": "300000",  # a busy machine starts its agents late, and Ray would give it up
+    "RAY_raylet_start_wait_time_s": "300",
+}
+"""How Ray is to behave, in its own words: environment variables."""
 
 
 @contextmanager
@@ -61,7 +68,7 @@ def joined(address: str | None = None) -> Iterator[None]:
     Raises:
         BadConfig: there is no cluster.
     """
-    os.environ.update(_QUIET)
+    os.environ.update(SETTINGS)
     on_term = signal.getsignal(signal.SIGTERM)
     with _folder() as folder:
         own = {"address": "local", "include_dashboard": False, "_temp_dir": folder}
@@ -73,6 +80,8 @@ def joined(address: str | None = None) -> Iterator[None]:
                 logging_level=logging.ERROR,
             )
         except (ConnectionError, ValueError) as error:
+            if address is None:
+                raise
             raise BadConfig(f"no Ray cluster at {address} ({error}); start one with `ray start --head`, and give its address.") from error
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_term)  # Ray puts its own there
@@ -86,9 +95,11 @@ def joined(address: str | None = None) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """What workers are to have as this process has it. As many threads for numpy: Ray would give it one, and its sums round by their number."""
-    own = {name: value for name, value in os.environ.items() if name.startswith("BADOOD_")}
-    return own | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))}
+    """What workers are to have as this process has it. As many threads for numpy: Ray would give it one, and its sums round by their number.
+
+    No more than that: the cluster keeps it, and the address of the database holds a password.
+    """
+    return {"BADOOD_HOME": str(home()), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Features of the first detector, on which previews retrain its head within seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,10 @@ def features(out: Path, trained: Trained, train: Images, outliers: Outliers, val
     """`train.npy`, `outliers.npy`, `validation.npy`, `auxiliary.npy`: (N, D) float16; `labels.npy` of train."""
     rows = evenly(len(train), ENOUGH)
     parts = {"train": train.pixels.take(rows), "outliers": outliers.pixels, "validation": validation.pixels, "auxiliary": auxiliary.pixels}
+    pieces = {name: list(pixels.parts(_CHUNK)) for name, pixels in parts.items()}
+    made = ctx.over("features", [piece for each in pieces.values() for piece in each], featuring, trained)
     for name, pixels in parts.items():
-        _write(out / f"{name}.npy", trained, pixels, ctx)
+        _write(out / f"{name}.npy", len(pixels), islice(made, len(pieces[name])))
     np.save(out / "labels.npy", train.labels[rows])
 
 
@@ -34,10 +37,10 @@ def featuring(trained: Trained, ctx: Context) -> Callable[[Rows], NDArray[np.flo
     return lambda pixels: np.asarray(see(pixels).features, dtype=np.float16)
 
 
-def _write(path: Path, trained: Trained, pixels: Rows, ctx: Context) -> None:
+def _write(path: Path, count: int, parts: Iterable[NDArray[np.float16]]) -> None:
     with path.open("wb") as file:
-        for number, part in enumerate(ctx.over("features", list(pixels.parts(_CHUNK)), featuring, trained)):
+        for number, part in enumerate(parts):
             if number == 0:
-                shape = (len(pixels), part.shape[1])
+                shape = (count, part.shape[1])
                 np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
             file.write(np.ascontiguousarray(part).tobytes())
