@@ -7,9 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from badood import config
 from badood.core.artefacts import digest
 from badood.core.progress import Progress, Silent
+from badood.core.rows import pieces
 from badood.pipeline.artefacts import Artefact
 
 if TYPE_CHECKING:
@@ -19,6 +23,9 @@ A = TypeVar("A", bound=Artefact)
 A_co = TypeVar("A_co", bound=Artefact, covariant=True)
 P = TypeVar("P")
 R = TypeVar("R")
+
+ROWS = 512
+"""Rows that whoever works at them takes at a time, where a stage has no size of its own."""
 
 Begin = Callable[..., Callable[[P], R]]
 """(*inputs, ctx) -> what makes the result of one piece of a stage's rows; a function of a module, called once by each who works at them."""
@@ -75,6 +82,18 @@ class Context:
             begin: called with the inputs, which pickle too, and a context.
         """
         return self.crew.over(stage, pieces, begin, inputs, self)
+
+    def rows(self, stage: str, count: int, begin: Begin[slice, NDArray[Any]], *inputs: Any) -> NDArray[Any]:
+        """All that is made of a stage's rows, `ROWS` at a time.
+
+        Args:
+            count: number of rows, at least 1. stage, begin, inputs: as for `over`.
+        """
+        made, cut = [], list(pieces(count, ROWS))
+        for piece, part in zip(cut, self.over(stage, cut, begin, *inputs), strict=True):
+            made.append(part)
+            self.progress.update(stage, piece.stop, count)
+        return np.concatenate(made)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from badood.pipeline.models import Models
 from badood.pipeline.path import run
 from badood.pipeline.runs import start_run
 from badood.pipeline.stage import call
-from badood.pipeline.stages import calibrate, describe, encode, features, rebuild, types
+from badood.pipeline.stages import calibrate, describe, features, types
 from badood.pipeline.stages.outliers import outliers
 from tests.benchmark.tiny import written
 from tests.conftest import CHECKOUT, MACHINE
@@ -150,8 +150,9 @@ def test_a_run_with_shared_rows_is_that_of_one_process(two_machines: "Cluster", 
     from badood.pipeline.engines.ray import Ray
 
     monkeypatch.setattr("badood.outliers.source.group_rows", lambda size: 20)
-    for module in (calibrate, describe, encode, features, rebuild, types):
+    for module in (calibrate, describe, features, types):
         monkeypatch.setattr(module, "_CHUNK", 25)
+    monkeypatch.setattr("badood.pipeline.stage.ROWS", 50)
     settings = ["detector.rebuilt_share=0.5", "cluster.memory_gb=0.5", "evaluate.filters=[all, minority]", "filter.count=20"]
     cfg = load_config(written(tmp_path), settings)
     local, shared = (run(cfg, name, engine=engine) for name, engine in (("local", Local), ("shared", Ray)))

@@ -6,24 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from badood.core.rows import pieces
 from badood.encode.features import encode as encoded
 from badood.pipeline.artefacts import Encoded, Images
 from badood.pipeline.models import Models
 from badood.pipeline.stage import Context, stage
 
-_CHUNK = 512
-"""Images that whoever works at them takes at a time."""
-
 
 @stage("encode", version=1, result=Encoded)
 def encode(out: Path, train: Images, models: Models, ctx: Context) -> None:
     """`z0.npy` (N, D) float32 of the ID training images that the detector learns from."""
-    parts, z0 = list(pieces(len(train), _CHUNK)), []
-    for rows, made in zip(parts, ctx.over("encode", parts, encoding, train, models), strict=True):
-        z0.append(made)
-        ctx.progress.update("encode", rows.stop, len(train))
-    np.save(out / "z0.npy", np.concatenate(z0))
+    np.save(out / "z0.npy", ctx.rows("encode", len(train), encoding, train, models))
 
 
 def encoding(train: Images, models: Models, ctx: Context) -> Callable[[slice], NDArray[np.float32]]:
