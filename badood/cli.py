@@ -55,6 +55,13 @@ DetectorWeights = Annotated[
 WhichFilter = Annotated[
     str | None, typer.Option("--filter", help="Row of the filter table whose detector answers; none = the one that validation data choose.")
 ]
+EngineName = Annotated[
+    Literal["processes", "local", "ray"],
+    typer.Option("--engine", help="Where stages run: processes of this machine, this process alone (local), or a Ray cluster."),
+]
+Address = Annotated[
+    str | None, typer.Option(help="With --engine ray: address of a cluster, or auto on one of its machines; none = of this machine alone.")
+]
 RunName = Annotated[str, typer.Argument(help="Id or folder of a run.")]
 
 
@@ -97,9 +104,12 @@ def run(
     ] = False,
     settings: Set = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; equal settings give an equal default name.")] = None,
+    engine: EngineName = "processes",
+    address: Address = None,
     json: Json = False,
 ) -> None:
     """The whole method: encode, make or import outliers, detect, calibrate, filter, retrain, evaluate."""
+    from badood.pipeline.engines import engine as engine_of
     from badood.pipeline.own_outliers import with_outliers
     from badood.pipeline.path import run as run_path
 
@@ -107,7 +117,8 @@ def run(
     cfg = with_outliers(load_config(preset, settings, data, dataset), outliers or [], only=only_imported)
     progress = _terminal()
     try:
-        finished = run_path(cfg, name, progress)
+        with engine_of(engine, address) as make:
+            finished = run_path(cfg, name, progress, make)
     finally:
         progress.close()
     record = finished.record
@@ -228,15 +239,20 @@ def synthesise(
     outliers: OutlierPaths = None,
     settings: Set = None,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    engine: EngineName = "processes",
+    address: Address = None,
     json: Json = False,
 ) -> None:
     """Outliers only, without a detector; `run` with the same settings and name goes on from them."""
+    from badood.pipeline.engines import engine as engine_of
     from badood.pipeline.own_outliers import with_outliers
     from badood.pipeline.path import synthesise as synthesise_path
 
+    cfg = with_outliers(load_config(preset, settings or [], data, dataset), outliers or [])
     progress = _terminal()
     try:
-        finished, made = synthesise_path(with_outliers(load_config(preset, settings or [], data, dataset), outliers or []), name, progress)
+        with engine_of(engine, address) as make:
+            finished, made = synthesise_path(cfg, name, progress, make)
     finally:
         progress.close()
     counts = {name: part.count for name, part in made.parts}

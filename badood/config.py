@@ -18,6 +18,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Deviation = Annotated[float, Field(gt=0, le=10)]
 Params = dict[str, Any]
+Shared = Literal["encode", "rebuild", "outliers", "describe", "detect", "evaluate", "calibrate", "types", "features"]
+"""A stage whose rows or whose calls several workers share."""
 
 
 class Settings(BaseModel):
@@ -43,6 +45,22 @@ class Compute(Settings):
     def lossy(self) -> str:
         """A way of computing that changes results beyond rounding, so that keys hold it; else empty."""
         return "int8" if self.precision == "int8" else ""
+
+
+class Resources(Settings):
+    """What a worker of one stage takes differently."""
+
+    memory_gb: float | None = Field(None, gt=0, le=100_000, description="Memory in GB; none = as for the others.")
+    gpus: float | None = Field(None, gt=0, le=64, description="GPUs, where it computes on one; none = as for the others.")
+
+
+class Cluster(Settings):
+    """What a worker of the engine `ray` takes of its cluster, beside `compute.threads` CPUs; no result depends on it."""
+
+    workers: int = Field(0, ge=0, le=100_000, description="Workers at a time, at most; 0 = as many as there is room for.")
+    memory_gb: float = Field(2.0, gt=0, le=100_000, description="Memory of a worker in GB. Ray starts no more of them than fit.")
+    gpus: float = Field(1.0, gt=0, le=64, description="GPUs of a worker, where it computes on one; 0.5 = two share one.")
+    stages: dict[Shared, Resources] = Field({}, description="By stage: what its workers take differently.")
 
 
 class Source(Settings):
@@ -424,6 +442,7 @@ class Config(Settings):
     seed: int = Field(0, ge=0, description="Seed of the splits; stages add their own.")
     weights: str = Field(description="Folder of the preset's weights; relative ones start at the checkout.")
     compute: Compute = Field(default_factory=Compute)
+    cluster: Cluster = Field(default_factory=Cluster)
     data: Data
     encoder: Encoder
     rdm: RDM

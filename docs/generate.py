@@ -25,6 +25,7 @@ PAGES = (
     "docs/ood-sets.md",
     "docs/presets.md",
     "docs/paper-scale.md",
+    "docs/ray.md",
     "results/README.md",
     "results/older-trials.md",
 )
@@ -110,7 +111,7 @@ def _rows(place: str, model: type[Settings], shared: list[type[Settings]]) -> It
     for key, entry in model.model_fields.items():
         name, inside = f"{place}.{key}".lstrip("."), _models(entry.annotation)
         if inside and inside[0] not in shared:
-            yield from _rows(name, inside[0], shared)
+            yield from _rows(f"{name}.NAME" if typing.get_origin(entry.annotation) is dict else name, inside[0], shared)
             continue
         kind = (
             f" {'Each a' if _is_list(entry.annotation) else 'A'} [{_words(inside[0])}](#{_words(inside[0]).replace(' ', '-')})."

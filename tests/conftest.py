@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
+
     from badood.explore.finished import Finished
 
 CHECKOUT = Path(__file__).parents[1]
@@ -122,3 +124,30 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     from tests.benchmark.tiny import written
 
     return written(tmp_path_factory.mktemp("preset"))
+
+
+@pytest.fixture(scope="session")
+def two_machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
+    """A Ray cluster of two machines of one CPU each, that this process has joined; what is killed of it is to be replaced."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    from badood.pipeline.engines.ray import SETTINGS, joined
+
+    folder = tmp_path_factory.mktemp("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
+        patch.setenv("BADOOD_TEST_FLAGS", str(folder))
+        cluster = Cluster(initialize_head=True, head_node_args=MACHINE | {"include_dashboard": False})
+        try:
+            with joined(cluster.address):  # before the other is there, so that this process is on the first
+                cluster.add_node(**MACHINE)
+                cluster.wait_for_nodes()
+                yield cluster
+        finally:
+            cluster.shutdown()
+
+
+MACHINE = {"num_cpus": 1, "object_store_memory": 200 * 2**20, "memory": 4 * 2**30}
+"""What each has for Ray."""

@@ -55,6 +55,11 @@ class Compute:
         """What `choose` makes the same of."""
         return "int8" if self.int8 else "fp32" if self.dtype == torch.float32 else "bf16"
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it takes a GPU that somebody hands out."""
+        return self.device.type == "cuda"
+
     def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision in `dtype`, or nothing for float32."""
         if self.dtype == torch.float32:

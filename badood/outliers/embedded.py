@@ -13,7 +13,7 @@ from torch import Tensor
 from badood import config
 from badood.core.errors import BadConfig
 from badood.core.noise import Noise
-from badood.outliers.source import Given, Group, Need, OutlierSource, outlier_source, row_groups
+from badood.outliers.source import Draw, Given, Group, Need, OutlierSource, outlier_source, row_groups
 from badood.synthesise import Synthesiser, synthesiser
 from badood.synthesise.guidance import minority_score
 
@@ -27,6 +27,7 @@ class Embedded(OutlierSource):
         synthesise: method, count, scales. decode: how embeddings become images.
     """
 
+    shared = True
     synthesise: config.Synthesise
     decode: config.Decode
 
@@ -65,12 +66,21 @@ class Embedded(OutlierSource):
 
     def groups(self, given: Given, first: int) -> Iterator[Group]:
         """See `OutlierSource`."""
-        assert given.models is not None
-        drawn = _Drawn(self, given)
+        draw = self.generator(given)
         for rows in row_groups(self.total(given), first, given.size):
+            yield draw(rows)
+
+    def generator(self, given: Given) -> Draw:
+        """See `OutlierSource`."""
+        drawn = _Drawn(self, given)
+
+        def draw(rows: NDArray[np.int64]) -> Group:
+            assert given.models is not None
             z, columns = drawn.rows(rows)
             images = given.models.decode(z, Noise(self.decode.seed, rows), given.progress)
-            yield Group(images.numpy(), columns, z.numpy())
+            return Group(images.numpy(), columns, z.numpy())
+
+        return draw
 
 
 class _Drawn:

@@ -10,8 +10,8 @@ from torch import Tensor
 from badood.core.noise import Noise
 from badood.decode.diffusion import STEPS
 from badood.decode.pixels import to_uint8
-from badood.outliers.generated import Draw, Generated, drawn, pixel_model
-from badood.outliers.source import Given, Group, Need, outlier_source
+from badood.outliers.generated import Generated, drawn, pixel_model
+from badood.outliers.source import Draw, Given, Group, Need, outlier_source
 
 
 @outlier_source("fake_it")

@@ -17,8 +17,8 @@ from badood.core.noise import Noise
 from badood.core.seeds import derive_seed
 from badood.core.training import Loss, fit
 from badood.decode.pixels import as_input, to_uint8
-from badood.outliers.generated import Draw, Generated, drawn
-from badood.outliers.source import Given, Group, outlier_source
+from badood.outliers.generated import Generated, drawn
+from badood.outliers.source import Draw, Given, Group, outlier_source
 
 SMALLEST = 4
 """Side in px at which the generator begins and the judges end."""
@@ -44,6 +44,7 @@ class GAN(Generated):
         epochs, batch_size, lr: of the training.
     """
 
+    shared = False  # each worker would train one of its own
     confidence: NonNegativeFloat = 1.0
     image_size: PositiveInt = Field(32, ge=2 * SMALLEST, le=256)
     channels: PositiveInt = Field(32, multiple_of=8)

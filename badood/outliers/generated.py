@@ -14,10 +14,7 @@ from torch import Tensor
 from badood.config import Config, Outliers
 from badood.core.errors import BadInput
 from badood.decode.pixels import PixelDiffusion
-from badood.outliers.source import Given, Group, OutlierSource, outlier_source, row_groups
-
-Draw = Callable[[NDArray[np.int64]], Group]
-"""(n,) row numbers -> their outliers; a row's outlier depends on its number alone."""
+from badood.outliers.source import Draw, Given, Group, OutlierSource, outlier_source, row_groups
 
 
 @dataclass(config=ConfigDict(extra="forbid"), kw_only=True)
@@ -29,6 +26,7 @@ class Generated(OutlierSource):
         seed: with a row's number it decides every draw.
     """
 
+    shared = True
     limit: PositiveInt
     seed: NonNegativeInt = 0
 
@@ -60,7 +58,7 @@ class Generated(OutlierSource):
 
     @abstractmethod
     def generator(self, given: Given) -> Draw:
-        """What makes the outliers of some rows, ready to draw."""
+        """See `OutlierSource.generator`."""
 
 
 def drawn(given: Given, rows: NDArray[np.int64], sample: Callable[[NDArray[np.int64]], Tensor], bytes_per_image: int) -> NDArray[np.uint8]:

@@ -13,8 +13,8 @@ from badood.core.noise import Noise
 from badood.decode.diffusion import STEPS
 from badood.decode.pixels import PixelDiffusion, to_uint8
 from badood.outliers.embedded import anchors
-from badood.outliers.generated import Draw, Generated, drawn, pixel_model
-from badood.outliers.source import Given, Group, Need, outlier_source
+from badood.outliers.generated import Generated, drawn, pixel_model
+from badood.outliers.source import Draw, Given, Group, Need, outlier_source
 
 
 @outlier_source("sona")

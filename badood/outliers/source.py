@@ -1,7 +1,7 @@
 """What a source of outliers is, and the registry of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -88,14 +88,20 @@ class Group:
     embeddings: NDArray[np.float32] | None = None
 
 
+Draw = Callable[[NDArray[np.int64]], Group]
+"""(n,) row numbers -> their outliers; a row's outlier depends on its number alone."""
+
+
 class OutlierSource(ABC):
     """Where outliers come from. Fields are its settings; construction does no work.
 
     Attributes:
         located: its fields that say where something lies, which is not what it is.
+        shared: several workers may draw its rows, each by a `generator` of its own.
     """
 
     located: ClassVar[frozenset[str]] = frozenset({"path"})
+    shared: ClassVar[bool] = False
 
     @classmethod
     def of(cls, cfg: Config, entry: Outliers) -> Self:
@@ -142,6 +148,10 @@ class OutlierSource(ABC):
         Args:
             first: the sum of the lengths of the groups that were taken before.
         """
+
+    def generator(self, given: Given) -> Draw:
+        """What makes the outliers of some rows, ready to draw; of a source that is `shared`."""
+        raise NotImplementedError(f"{type(self).__name__} makes its outliers one group after the other.")
 
     def skipped(self) -> tuple[Skipped, ...]:
         """Images that were left out, and why."""

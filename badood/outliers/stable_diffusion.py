@@ -21,8 +21,8 @@ from badood.core.errors import BadInput
 from badood.core.noise import Noise
 from badood.decode.pixels import to_uint8
 from badood.outliers.embedded import anchors
-from badood.outliers.generated import Draw, Generated, drawn
-from badood.outliers.source import Given, Group, Need, outlier_source
+from badood.outliers.generated import Generated, drawn
+from badood.outliers.source import Draw, Given, Group, Need, outlier_source
 from badood.synthesise.methods.dream_ood import DreamOOD
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ Every stage is a plain function in `stages/` and writes one folder under a key o
 band runs filter, retrain and evaluate only, and a run that was killed goes on at the stage that was cut off.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from badood.config import Config, Filter
@@ -13,7 +13,7 @@ from badood.core.errors import EmptySelection
 from badood.core.progress import Progress
 from badood.core.training import total_steps
 from badood.pipeline.artefacts import Described, Evaluated, Images, Kept, Outliers, Trained
-from badood.pipeline.engines import Processes
+from badood.pipeline.engines import MakeEngine, Processes
 from badood.pipeline.filter_rows import FilterRow, filter_name
 from badood.pipeline.models import Models
 from badood.pipeline.notices import FEW_STEPS, advice, of_given_weights, of_held_out, of_look, of_ood, of_ranked
@@ -39,8 +39,6 @@ from badood.pipeline.stages.rebuild import rebuild
 from badood.pipeline.stages.select import everything, select
 from badood.pipeline.stages.table import table
 from badood.pipeline.stages.types import types
-
-MakeEngine = Callable[[Run, Context], Engine]
 
 
 def run(

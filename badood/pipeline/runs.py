@@ -29,6 +29,9 @@ LAYOUT = 3
 _NAMED = 10
 """Runs that an error lists, at most."""
 
+_ASIDE = {"compute", "cluster", "fit"}
+"""Sections that no result depends on."""
+
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "betacal", "scikit-learn", "pandas", "pytorch-ood")
 
 
@@ -87,7 +90,7 @@ def start_run(cfg: Config, run_id: str | None = None, progress: Progress | None 
 
 def asked(cfg: Config) -> dict[str, Any]:
     """The settings that decide results."""
-    return cfg.model_dump(exclude={"compute", "fit"}) | {"lossy": cfg.compute.lossy}
+    return cfg.model_dump(exclude=_ASIDE) | {"lossy": cfg.compute.lossy}
 
 
 def _first_entries(folder: Path, cfg: Config) -> None:

@@ -1,15 +1,19 @@
 """What a stage is, how its results are named, and what runs it."""
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from badood import config
 from badood.core.artefacts import digest
 from badood.core.progress import Progress, Silent
+from badood.core.rows import pieces
 from badood.pipeline.artefacts import Artefact
 
 if TYPE_CHECKING:
@@ -17,6 +21,30 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=Artefact)
 A_co = TypeVar("A_co", bound=Artefact, covariant=True)
+P = TypeVar("P")
+R = TypeVar("R")
+
+ROWS = 512
+"""Rows that whoever works at them takes at a time, where a stage has no size of its own."""
+
+Begin = Callable[..., Callable[[P], R]]
+"""(*inputs, ctx) -> what makes the result of one piece of a stage's rows; a function of a module, called once by each who works at them."""
+
+
+class Crew(Protocol):
+    """Who works at the pieces of a stage's rows. Whoever it is, the bytes are the same."""
+
+    def over(self, stage: str, pieces: Sequence[P], begin: Begin[P, R], inputs: Sequence[Any], ctx: "Context") -> Iterator[R]:
+        """See `Context.over`."""
+
+
+class Alone:
+    """This process, piece by piece."""
+
+    def over(self, stage: str, pieces: Sequence[P], begin: Begin[P, R], inputs: Sequence[Any], ctx: "Context") -> Iterator[R]:
+        """See `Context.over`."""
+        if pieces:
+            yield from map(begin(*inputs, ctx), pieces)
 
 
 @dataclass(frozen=True)
@@ -26,10 +54,12 @@ class Context:
     Attributes:
         settings: device, precision and threads.
         progress: told of every step.
+        crew: who works at rows that can be shared.
     """
 
     settings: config.Compute
     progress: Progress = field(default_factory=Silent)
+    crew: Crew = field(default_factory=Alone)
 
     @cached_property
     def compute(self) -> "Compute":
@@ -43,6 +73,27 @@ class Context:
     def take_threads(self) -> None:
         """Have torch take as many threads as the settings say, for what computes on the CPU whatever the device: choosing a compute sets them."""
         _ = self.compute
+
+    def over(self, stage: str, pieces: Sequence[P], begin: Begin[P, R], *inputs: Any) -> Iterator[R]:
+        """What is made of each piece of a stage's rows, in the order of the pieces; an engine may share them out among workers.
+
+        Args:
+            stage: whose rows they are. pieces: which do not need one another; they and the results pickle.
+            begin: called with the inputs, which pickle too, and a context.
+        """
+        return self.crew.over(stage, pieces, begin, inputs, self)
+
+    def rows(self, stage: str, count: int, begin: Begin[slice, NDArray[Any]], *inputs: Any) -> NDArray[Any]:
+        """All that is made of a stage's rows, `ROWS` at a time.
+
+        Args:
+            count: number of rows, at least 1. stage, begin, inputs: as for `over`.
+        """
+        made, cut = [], list(pieces(count, ROWS))
+        for piece, part in zip(cut, self.over(stage, cut, begin, *inputs), strict=True):
+            made.append(part)
+            self.progress.update(stage, piece.stop, count)
+        return np.concatenate(made)
 
 
 @dataclass(frozen=True)

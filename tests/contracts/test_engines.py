@@ -12,7 +12,7 @@ import pytest
 from badood.core.artefacts import home
 from badood.core.errors import BadInput, ProcessDied
 from badood.pipeline.artefacts import Kept, Trained
-from badood.pipeline.engines import Local, Processes
+from badood.pipeline.engines import Local, MakeEngine, Processes
 from badood.pipeline.opened import recorded
 from badood.pipeline.path import training_settings
 from badood.pipeline.runs import Run, start_run
@@ -23,13 +23,28 @@ from tests.conftest import CHECKOUT
 from tests.contracts.conftest import contents
 from tests.contracts.toy import FLAGS, toy
 
-ENGINES = {"local": Local, "processes": Processes}
+KINDS = ["local", "processes", pytest.param("ray", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(autouse=True)
+def cluster(request: pytest.FixtureRequest) -> None:
+    """A Ray cluster for the engine that needs one."""
+    if "kind" in request.fixturenames and request.getfixturevalue("kind") == "ray":
+        request.getfixturevalue("two_machines")
 
 
 def started(like: Run, name: str, kind: str, threads: int = 2) -> Any:
     """An engine over an empty run of the same settings."""
     run = start_run(like.cfg, name)
-    return ENGINES[kind](run, Context(like.cfg.compute.model_copy(update={"threads": threads})))
+    return made_by(kind)(run, Context(like.cfg.compute.model_copy(update={"threads": threads})))
+
+
+def made_by(kind: str) -> MakeEngine:
+    if kind == "ray":
+        from badood.pipeline.engines.ray import Ray
+
+        return Ray
+    return {"local": Local, "processes": Processes}[kind]
 
 
 def detected(like: Run, name: str, kind: str, at_once: int, *, chained: bool = True) -> Path:
@@ -46,7 +61,7 @@ def detected(like: Run, name: str, kind: str, at_once: int, *, chained: bool = T
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-@pytest.mark.parametrize("kind", sorted(ENGINES))
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_engine_gives_the_same_bytes(tiny_run: Run, kind: str, at_once: int) -> None:
     assert len({row.detector for row in tiny_run.rows.values()}) >= 2
     local = detected(tiny_run, "a", "local", at_once, chained=False)
@@ -59,7 +74,7 @@ def test_every_engine_gives_the_same_bytes(tiny_run: Run, kind: str, at_once: in
     assert not list(made.rglob("*.part"))
 
 
-@pytest.mark.parametrize("kind", sorted(ENGINES))
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_there_is_found_and_takes_no_time(tiny_run: Run, kind: str) -> None:
     first = detected(tiny_run, "found", kind, 2)
     before, record = contents(first), started(tiny_run, "found", kind).run.record
@@ -69,7 +84,7 @@ def test_what_is_there_is_found_and_takes_no_time(tiny_run: Run, kind: str) -> N
     assert started(tiny_run, "found", kind).run.record == record
 
 
-@pytest.mark.parametrize("kind", sorted(ENGINES))
+@pytest.mark.parametrize("kind", KINDS)
 def test_results_come_in_the_order_of_the_calls_also_of_equal_ones(tiny_run: Run, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FLAGS, str(home()))
     (home() / "met").touch()
@@ -81,7 +96,7 @@ def test_results_come_in_the_order_of_the_calls_also_of_equal_ones(tiny_run: Run
     assert do.each([], 2) == []
 
 
-@pytest.mark.parametrize("kind", sorted(ENGINES))
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_error_of_a_stage_is_told_as_it_was_raised_and_the_others_can_go_on(tiny_run: Run, kind: str) -> None:
     do, sets = started(tiny_run, "error", kind), recorded(tiny_run).sets
     found = recorded(tiny_run)

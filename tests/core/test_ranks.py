@@ -15,6 +15,7 @@ from badood.core.artefacts import home
 from badood.core.ranks import Ranks
 from badood.explore.finished import Finished, finished
 from tests.conftest import CHECKOUT, SMALL_SETTINGS
+from tests.contracts.toy import toy
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -92,6 +93,33 @@ def test_a_run_shared_by_two_processes_makes_the_same_outliers(small_run: Finish
     # the sizes of batches differ, and with them the rounding of 16-bit products
     gap = np.asarray(shared.embeddings) - np.asarray(small_run.embeddings)
     assert np.abs(gap).mean() < 0.02 * np.asarray(small_run.embeddings).std()
+
+
+FOUND = """
+import sys
+from pathlib import Path
+from badood.config import Compute
+from badood.core.ranks import ranks
+from badood.pipeline.engines.local import made
+from badood.pipeline.stage import Context, call
+from tests.contracts.toy import toy
+
+group = ranks()
+if not group.first:
+    Path.exists = lambda self, **_: False  # it looked a moment before another run made the result
+made(Path(sys.argv[1]), call(toy, 1, 0, False), Context(Compute(device="cpu")))
+group.wait()
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_no_process_waits_for_one_that_found_the_result_made(tmp_path: Path) -> None:
+    (tmp_path / "found.py").write_text(FOUND)
+    (tmp_path / toy.name / toy.key([1, 0, False])).mkdir(parents=True)
+    done = subprocess.run([*TORCHRUN, "found.py", str(tmp_path)], cwd=tmp_path, env=_env(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("done") == 2
 
 
 def _env() -> dict[str, str]:

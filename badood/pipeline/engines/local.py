@@ -44,6 +44,14 @@ class Local:
         with threads_for(self.ctx, at_once) as ctx:
             return [self._timed(call, ctx) for call in calls]
 
+    def lacking(self, call: Call[Any]) -> int:
+        """Number of results that a call still has to make, those of its inputs among them."""
+        return 0 if self.has(call) else 1 + sum(self.lacking(each) for each in call.inputs if isinstance(each, Call))
+
+    def has(self, call: Call[Any]) -> bool:
+        """Whether a call's result is there."""
+        return (self.run.folder / call.stage.name / call.key(self.ctx.settings.lossy)).exists()
+
     def _timed(self, call: Call[A], ctx: Context) -> A:
         result, spent = made(self.run.folder, call, ctx)
         if self.timed:

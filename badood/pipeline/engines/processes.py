@@ -19,6 +19,7 @@ import psutil
 from loky import get_reusable_executor
 from loky.process_executor import TerminatedWorkerError
 
+from badood.config import Compute
 from badood.core.errors import ProcessDied
 from badood.core.processes import end_with_parent
 from badood.core.ranks import ranks
@@ -33,7 +34,7 @@ T = TypeVar("T")
 _IDLE_SECONDS = 20
 """A process without work waits so long for the next calls before it ends: detectors are evaluated right after they are trained."""
 
-_REPORT_SECONDS = 0.5
+REPORT_SECONDS = 0.5
 """Between two reports of a process."""
 
 
@@ -47,32 +48,25 @@ class Processes(Local):
         Raises:
             ProcessDied: one of the processes ended in the middle, for want of memory for instance.
         """
-        missing = {call.key(self.ctx.settings.lossy): call for call in calls if not self._has(call)}
+        missing = {call.key(self.ctx.settings.lossy): call for call in calls if not self.has(call)}
         beside = min(at_once, len(missing)) - 1
         if beside < 1 or ranks().count > 1:
             return super().each(calls, at_once)
         with threads_for(self.ctx, at_once) as ctx:
             # the longest chains first, so that the last ones leave nobody waiting
-            self._shared(deque(sorted(missing.values(), key=self._lacking, reverse=True)), beside, ctx)
+            self._shared(deque(sorted(missing.values(), key=self.lacking, reverse=True)), beside, ctx)
             return [self._timed(call, ctx) for call in calls]
-
-    def _lacking(self, call: Call[Any]) -> int:
-        """Number of results that a call still has to make, those of its inputs among them."""
-        return 0 if self._has(call) else 1 + sum(self._lacking(each) for each in call.inputs if isinstance(each, Call))
-
-    def _has(self, call: Call[Any]) -> bool:
-        return (self.run.folder / call.stage.name / call.key(self.ctx.settings.lossy)).exists()
 
     def _shared(self, todo: "deque[Call[Any]]", beside: int, ctx: Context) -> None:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as notes, _Crew(self.run.folder, ctx, Path(notes), beside, todo) as crew:
             spent = [took for each in _taken(todo) for took in made(self.run.folder, each, ctx)[1]]
             crew.wait()
-            for each in _together(spent, crew.spent, beside, time.perf_counter() - start):
+            for each in together(spent, crew.spent, beside, time.perf_counter() - start):
                 self.run.clock(each.stage, each.seconds, each.peak_mb)
 
 
-def _together(here: Sequence[Spent], there: Sequence[Spent], beside: int, seconds: float) -> list[Spent]:
+def together(here: Sequence[Spent], there: Sequence[Spent], beside: int, seconds: float) -> list[Spent]:
     """What each stage took of the time in which this process and some beside it worked, and what they took together at most."""
     every = [*here, *there]
     peak_mb = max((each.peak_mb for each in here), default=0.0) + sum(sorted(each.peak_mb for each in there)[-beside:])
@@ -117,17 +111,16 @@ class _Crew:
         """
         for number, thread in enumerate(self.threads):
             while thread.is_alive():
-                with suppress(OSError, ValueError):  # nothing told yet
-                    stage, step, total = json.loads((self.notes / str(number)).read_text())
-                    self.ctx.progress.update(stage, step, total)
-                thread.join(_REPORT_SECONDS)
+                if (told := noted(self.notes / str(number))) is not None:
+                    self.ctx.progress.update(*told)
+                thread.join(REPORT_SECONDS)
         if self.errors:
             raise self.errors[0]
 
     def _attend(self, note: Path) -> None:
         try:
             for call in _taken(self.todo):
-                self.spent += self.pool.submit(_perform, self.folder, call, self.ctx.settings, note, own_entries()).result()
+                self.spent += self.pool.submit(perform, self.folder, call, self.ctx.settings, note, own_entries()).result()
         except TerminatedWorkerError as error:
             self.errors.append(
                 ProcessDied(
@@ -158,12 +151,20 @@ def _begin(parent: int) -> None:
     end_with_parent(parent)
 
 
-def _perform(folder: Path, call: Call[Any], settings: Any, note: Path, plug_ins: Handed) -> list[Spent]:
-    """One call in a process beside; its memory without the libraries', which are loaded once for all processes."""
+def perform(folder: Path, call: Call[Any], settings: Compute, note: Path, plug_ins: Handed) -> list[Spent]:
+    """One call in another process, which tells how far it is in the file `note`; its memory without the libraries', which are loaded once for all processes."""
     restore(plug_ins)
     spent = made(folder, call, Context(settings, _Noted(note)))[1]
     libraries = getattr(psutil.Process().memory_info(), "shared", 0) / 2**20
     return [replace(each, peak_mb=each.peak_mb - libraries) for each in spent]
+
+
+def noted(note: Path) -> tuple[str, int, int] | None:
+    """How far the process is that writes into a file: stage, step, total; none where it told nothing yet."""
+    with suppress(OSError, ValueError):
+        stage, step, total = json.loads(note.read_text())
+        return stage, step, total
+    return None
 
 
 @dataclass
@@ -177,6 +178,6 @@ class _Noted:
     def update(self, stage: str, step: int, total: int, **figures: float) -> None:
         """Write."""
         now = self.clock()
-        if now - self.spoke > _REPORT_SECONDS:
+        if now - self.spoke > REPORT_SECONDS:
             self.spoke = now
             self.path.write_text(json.dumps([stage, step, total]))

@@ -1,5 +1,6 @@
 """Raw scores -> id_confidence. Paper sec. 3.5."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,14 @@ import scipy.special
 from badood import config
 from badood.calibrate import Calibrator, calibrator
 from badood.core.artefacts import write_json
+from badood.core.rows import Rows
 from badood.pipeline.artefacts import Confidence, Images, Outliers, Trained
 from badood.pipeline.raw_score import CHUNK, RawScore, See, fit_raw_score
 from badood.pipeline.stage import Context, stage
 from badood.pipeline.stages.detect import seeing
+
+_CHUNK = CHUNK
+"""Outliers that whoever works at them takes at a time."""
 
 
 @stage("calibrate", version=3, result=Confidence)
@@ -35,16 +40,23 @@ def calibrate(
     see = seeing(trained, ctx)
     raw = fit_raw_score(cfg.score, see, train, validation, fit_images)
     fitted, reference = calibrated(raw, see, cfg.method, validation, auxiliary)
-    parts = []
-    for pixels in outliers.pixels.parts(CHUNK):
-        seen = see(pixels)
-        parts.append(pd.DataFrame({"energy": np.asarray(seen.energy, dtype=np.float64), "log_odds": raw.log_odds(seen)}))
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat(ctx.over("calibrate", list(outliers.pixels.parts(_CHUNK)), scoring, trained, raw), ignore_index=True)
     log_odds = table["log_odds"].to_numpy()
     table = table.assign(raw_score=scipy.special.expit(log_odds), id_confidence=fitted.id_confidence(log_odds))
     table.to_parquet(out / "outliers.parquet")
     reference.to_parquet(out / "reference.parquet")
     write_json(out / "calibrator.json", fitted.to_dict())
+
+
+def scoring(trained: Trained, raw: RawScore, ctx: Context) -> Callable[[Rows], pd.DataFrame]:
+    """energy and log_odds of some images."""
+    see = seeing(trained, ctx)
+
+    def scored(pixels: Rows) -> pd.DataFrame:
+        seen = see(pixels)
+        return pd.DataFrame({"energy": np.asarray(seen.energy, dtype=np.float64), "log_odds": raw.log_odds(seen)})
+
+    return scored
 
 
 def calibrated(raw: RawScore, see: See, method: str, validation: Images, auxiliary: Images) -> tuple[Calibrator, pd.DataFrame]:

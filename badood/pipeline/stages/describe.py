@@ -1,15 +1,17 @@
 """What the encoder says of outliers, whatever made them: embedding, nearest training image, minority score."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from badood.core.noise import Noise
 from badood.core.rows import pieces
 from badood.encode.features import encode
-from badood.pipeline.artefacts import Described, Encoded, Outliers
+from badood.pipeline.artefacts import Described, Encoded, Made, Outliers
 from badood.pipeline.models import Models
 from badood.pipeline.stage import Context, stage
 from badood.synthesise.guidance import minority_score
@@ -26,36 +28,55 @@ def describe(out: Path, outliers: Outliers, encoded: Encoded, models: Models, re
         encoded: z0 of the ID training images. models: encoder; RDM where scores are to be taken.
         renoise, samples: of the minority score, as `Synthesise` has them.
     """
-    models = models.at(ctx)
-    z0 = torch.from_numpy(np.array(encoded.z0))
-    unit = torch.nn.functional.normalize(z0, dim=1)
-    total = len(outliers)
-    embeddings = np.lib.format.open_memmap(out / "embeddings.npy", mode="w+", dtype=np.float32, shape=(total, z0.shape[1]))
-    row, cosine, score = np.empty(total, np.int64), np.empty(total, np.float32), np.full(total, np.nan, np.float32)
-    first, pixels = 0, outliers.pixels
-    for _, made in outliers.parts:
-        brought = made.embeddings
-        told = made.table()
-        known = told["minority_score"].to_numpy() if "minority_score" in told.column_names else None
-        for piece in pieces(made.count, _CHUNK):
-            here = slice(first + piece.start, first + piece.stop)
-            z = (
-                torch.from_numpy(np.array(brought[piece]))
-                if brought is not None and brought.shape[1] == z0.shape[1]
-                else encode(models.encoder, pixels[here], ctx.compute)
-            )
-            embeddings[here] = z.numpy()
-            near = (torch.nn.functional.normalize(z, dim=1) @ unit.T).max(dim=1)
-            row[here], cosine[here] = near.indices.numpy(), near.values.numpy()
-            if known is not None:
-                score[here] = known[piece]
-            elif "rdm" in models.used:
-                score[here] = _scored(models, z, np.arange(here.start, here.stop), renoise, samples)
-            ctx.progress.update("describe", here.stop, total)
-        first += made.count
+    total, dim = len(outliers), encoded.z0.shape[1]
+    embeddings = np.lib.format.open_memmap(out / "embeddings.npy", mode="w+", dtype=np.float32, shape=(total, dim))
+    parts = [(number, rows) for number, (_, made) in enumerate(outliers.parts) for rows in pieces(made.count, _CHUNK)]
+    tables: list[pd.DataFrame] = []
+    done = 0
+    for z, table in ctx.over("describe", parts, describing, outliers, encoded, models, renoise, samples):
+        embeddings[done : done + len(z)] = z
+        tables.append(table)
+        done += len(z)
+        ctx.progress.update("describe", done, total)
     embeddings.flush()
-    table = pd.DataFrame({"nearest_row": row, "nearest_cosine": cosine, "minority_score": score})
-    table.to_parquet(out / "described.parquet")
+    pd.concat(tables, ignore_index=True).to_parquet(out / "described.parquet")
+
+
+def describing(
+    outliers: Outliers, encoded: Encoded, models: Models, renoise: int, samples: int, ctx: Context
+) -> Callable[[tuple[int, slice]], tuple[NDArray[np.float32], pd.DataFrame]]:
+    """(n, D) embeddings and table of some outliers: number of their source, rows of it."""
+    models = models.at(ctx)
+    unit = torch.nn.functional.normalize(torch.from_numpy(np.array(encoded.z0)), dim=1)
+    firsts = np.cumsum([0, *[made.count for _, made in outliers.parts]])
+    scores = [_brought_score(made) for _, made in outliers.parts]
+
+    def described(piece: tuple[int, slice]) -> tuple[NDArray[np.float32], pd.DataFrame]:
+        number, rows = piece
+        here = slice(firsts[number] + rows.start, firsts[number] + rows.stop)
+        brought = outliers.parts[number][1].embeddings
+        z = (
+            torch.from_numpy(np.array(brought[rows]))
+            if brought is not None and brought.shape[1] == unit.shape[1]
+            else encode(models.encoder, outliers.pixels[here], ctx.compute)
+        )
+        near = (torch.nn.functional.normalize(z, dim=1) @ unit.T).max(dim=1)
+        score = np.full(len(z), np.nan, np.float32)
+        if (known := scores[number]) is not None:
+            score[:] = known[rows]
+        elif "rdm" in models.used:
+            score[:] = _scored(models, z, np.arange(here.start, here.stop), renoise, samples)
+        return z.numpy(), pd.DataFrame(
+            {"nearest_row": near.indices.numpy(), "nearest_cosine": near.values.numpy(), "minority_score": score}
+        )
+
+    return described
+
+
+def _brought_score(made: Made) -> NDArray[np.floating] | None:
+    """(n,) minority scores that a source brought."""
+    told = made.table()
+    return told["minority_score"].to_numpy() if "minority_score" in told.column_names else None
 
 
 def _scored(models: Models, z: torch.Tensor, ids: np.ndarray, renoise: int, samples: int) -> np.ndarray:

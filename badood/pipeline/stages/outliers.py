@@ -3,9 +3,10 @@
 import hashlib
 import logging
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from badood.core.artefacts import atomic_file, write_json
 from badood.core.errors import BadInput
 from badood.outliers import Given, Group, OutlierSource
+from badood.outliers.source import row_groups
 from badood.pipeline.artefacts import Encoded, Images, Made
 from badood.pipeline.artefacts.outliers import NO_COLUMN
 from badood.pipeline.models import Models
@@ -62,7 +64,9 @@ def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded |
     if total == 0:
         raise BadInput(f"outlier source {source} gives no outlier: {_why(source)}")
     done = group.agreed(_done(out))
-    for made in source.groups(given, done):
+    inputs = (source, train, encoded, models, size)
+    groups = _shared(inputs, total, done, ctx) if source.shared else source.groups(given, done)
+    for made in groups:
         if group.first:
             _append(out, made, done, total, size)
         done += len(made.images)
@@ -76,6 +80,20 @@ def outliers(out: Path, source: OutlierSource, train: Images, encoded: Encoded |
             out / "source.json",
             {"source": str(source), "layout": getattr(source, "layout", ""), "skipped": [asdict(e) for e in source.skipped()]},
         )
+
+
+def _shared(inputs: tuple[Any, ...], total: int, done: int, ctx: Context) -> Iterator[Group]:
+    """The groups of a source whose rows workers may share."""
+    rows = [range(int(each[0]), int(each[-1]) + 1) for each in row_groups(total, done, inputs[-1])]
+    return ctx.over("outliers", rows, drawing, *inputs)
+
+
+def drawing(
+    source: OutlierSource, train: Images, encoded: Encoded | None, models: Models, size: int, ctx: Context
+) -> Callable[[range], Group]:
+    """Some rows of a source."""
+    draw = source.generator(given_to(train, encoded, models, size, ctx))
+    return lambda rows: draw(np.asarray(rows))
 
 
 def _why(source: OutlierSource) -> str:

@@ -1,5 +1,6 @@
 """What CLIP sees in outliers: OOD-I, II, III. Paper sec. 4.3; DESIGN item 11."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +28,22 @@ def types(out: Path, cfg: config.CLIP, outliers: Outliers, train: Images, labell
         train: its classes are the ID classes. labelled: images by which temperature and tau are set.
     """
     names = vocabulary(train.classes, cfg.vocabulary)
-    clip = models.at(ctx).clip
-
-    def probabilities(pixels: Rows) -> NDArray[np.float32]:
-        return np.asarray(zero_shot(clip, pixels, names, cfg.templates, ctx.compute).numpy())
-
     right = positions(labelled.classes, names)[labelled.labels]
-    temperature, tau = certainty(probabilities(labelled.pixels), right, cfg)
+    seen = ctx.over("types", [labelled.pixels, *outliers.pixels.parts(_CHUNK)], naming, cfg, names, models)
+    temperature, tau = certainty(next(seen), right, cfg)
     position = positions(train.classes, names)
     anchors = anchor_labels(outliers, train.classes)
     anchor = np.where(anchors >= 0, position[anchors], -1)
-    both = zip(outliers.pixels.parts(_CHUNK), pieces(len(outliers), _CHUNK), strict=True)
-    parts = [ood_types(tempered(probabilities(part), temperature), anchor[piece], position, names, tau) for part, piece in both]
+    both = zip(seen, pieces(len(outliers), _CHUNK), strict=True)
+    parts = [ood_types(tempered(named, temperature), anchor[piece], position, names, tau) for named, piece in both]
     pd.concat(parts, ignore_index=True).to_parquet(out / "types.parquet")
     write_json(out / "tau.json", {"tau": tau, "temperature": temperature, "vocabulary": names})
+
+
+def naming(cfg: config.CLIP, names: list[str], models: Models, ctx: Context) -> Callable[[Rows], NDArray[np.float32]]:
+    """(n, K) probability of every class name, as CLIP sees some images."""
+    clip = models.at(ctx).clip
+    return lambda pixels: np.asarray(zero_shot(clip, pixels, names, cfg.templates, ctx.compute).numpy())
 
 
 def anchor_labels(outliers: Outliers, classes: tuple[str, ...]) -> NDArray[np.int64]:
