@@ -73,7 +73,9 @@ class Terminal:
             self._line = display({"text/plain": line}, raw=True, display_id=True)
         elif time.monotonic() - self._spoke > 0.5:
             self._line.update({"text/plain": line}, raw=True)
-            self._spoke = time.monotonic()
+        else:
+            return
+        self._spoke = time.monotonic()
 
     def close(self) -> None:
         """Leave the terminal, or the notebook, as it was."""

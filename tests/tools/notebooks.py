@@ -4,6 +4,7 @@ Plotly figures are stored as pictures; in a running notebook they can be zoomed 
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,7 @@ def _shown(outputs: list[Any], page: Page) -> Iterator[Any]:
         elif "image/png" in data:
             data.pop("image/jpeg", None)
             data["text/plain"] = "a picture"
-        if output.output_type == "stream" or "".join(data.get("text/plain", "")).strip() or len(data) > 1 or output.output_type == "error":
+        if output.output_type == "stream" or any("".join(text).strip() for text in data.values()):  # else a line of progress that is over
             yield output
 
 
@@ -49,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="stems of notebooks; none = all, in their order")
     given = parser.parse_args()
+    os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"  # figures as they are, not as pages with a library
     paths = [NOTEBOOKS / f"{name}.ipynb" for name in given.names] or sorted(NOTEBOOKS.glob("*.ipynb"))
     with chromium() as browser:
         page = browser.new_page()
