@@ -19,6 +19,8 @@ COMMON = {"numpy", "pandas", "plotly", "PIL", "pydantic", "scipy", "sklearn", "t
 """Libraries that a reader knows; all are installed with badood."""
 HEAVIEST = 3 * 2**20
 PLUG_IN_LINES = 20
+WIDEST = 100
+"""Characters of a line of code; longer ones are cut where a page does not scroll."""
 PATHS = re.compile(r"(?<![\w.)}/:])/(?:home|root|tmp|var|opt|mnt|usr|work|workspace|Users|private)/\w")
 EXERCISES = re.compile(r"\*\*(\d)\.\*\* .+?\n<details><summary>Answer</summary>\n\n.+?\n</details>", re.DOTALL)
 
@@ -102,6 +104,11 @@ def test_it_uses_the_public_interface_and_common_libraries_alone(cells: list[dic
             assert (node.module or "").split(".")[0] in COMMON | sys.stdlib_module_names, node.module
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "badood":
             assert node.attr in badood.__all__, node.attr
+
+
+def test_code_fits_on_the_page(cells: list[dict[str, Any]]) -> None:
+    for cell in code(cells):
+        assert max(map(len, "".join(cell["source"]).splitlines())) <= WIDEST
 
 
 def test_plug_ins_are_short(cells: list[dict[str, Any]]) -> None:
