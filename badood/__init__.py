@@ -10,7 +10,7 @@ on.
     run.retrain(run.band(0.2, 0.5))
 
 Plug-ins of your own are registered by a decorator, in a notebook cell too: `badood.scorer("name")`, `badood.outlier_source("name")`,
-`badood.backbone("name")`.
+`badood.dataset("name")`, `badood.backbone("name")`. Those that are there are `badood.scorer["knn"]`, `badood.dataset["miniworld"]`, ...
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,21 +19,25 @@ from badood.config import Config, Filter, load_config
 from badood.core.errors import BadInput, BadOODError
 
 if TYPE_CHECKING:
+    from badood.data import dataset
     from badood.detect.backbones.base import backbone
-    from badood.detect.scorers import scorer
-    from badood.interface import OpenRun, Selected, open, run, runs, settings
-    from badood.outliers import outlier_source
-    from badood.pipeline.audit import audit
+    from badood.detect.scorers import Scorer, scorer
+    from badood.interface import OpenRun, Selected, audit, open, run, runs, settings, train
+    from badood.outliers import Group, OutlierSource, outlier_source
 
 __all__ = [
     "BadInput",
     "BadOODError",
     "Config",
     "Filter",
+    "Group",
     "OpenRun",
+    "OutlierSource",
+    "Scorer",
     "Selected",
     "audit",
     "backbone",
+    "dataset",
     "load_config",
     "open",
     "outlier_source",
@@ -41,14 +45,15 @@ __all__ = [
     "runs",
     "scorer",
     "settings",
+    "train",
 ]
 
 _WHERE = {
-    **dict.fromkeys(("OpenRun", "Selected", "open", "run", "runs", "settings"), "badood.interface"),
-    "audit": "badood.pipeline.audit",
+    **dict.fromkeys(("OpenRun", "Selected", "audit", "open", "run", "runs", "settings", "train"), "badood.interface"),
     "backbone": "badood.detect.backbones.base",
-    "outlier_source": "badood.outliers",
-    "scorer": "badood.detect.scorers",
+    "dataset": "badood.data",
+    **dict.fromkeys(("Group", "OutlierSource", "outlier_source"), "badood.outliers"),
+    **dict.fromkeys(("Scorer", "scorer"), "badood.detect.scorers"),
 }
 """What is imported at the first look: the command line and the dashboard need no torch to begin."""
 

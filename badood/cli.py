@@ -18,6 +18,7 @@ from badood.core.errors import BadConfig, BadInput, one_line
 from badood.core.progress import Terminal
 from badood.core.ranks import ranks
 from badood.pipeline.filter_rows import FilterRow
+from badood.pipeline.own_detector import given_detector
 from badood.pipeline.runs import Run, as_json
 
 app = typer.Typer(
@@ -712,21 +713,6 @@ def bench(
     if save:
         speed.write(result)
     print(as_json(result) if json else speed.markdown(result))
-
-
-def given_detector(weights: str | None, mode: str) -> list[str]:
-    """Overrides of the settings for given weights, whose network is found out from the file and used as published; further ones may say otherwise."""
-    if weights is None:
-        return []
-    path = Path(weights).expanduser()
-    place = str(path.resolve()) if path.exists() else weights
-    return [
-        f"detector.weights={as_json(place)}",
-        f"detector.mode={mode}",
-        "detector.backbone=auto",
-        "detector.backbone_params={}",
-        "detector.mirrored=false",
-    ]
 
 
 def _dashboard(port: int, *, browser: bool, run: str | None = None) -> None:

@@ -4,7 +4,8 @@ Examples run as doctests on a small run, so `run` in them is any finished one.
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,12 +20,14 @@ from badood.core.errors import BadInput
 from badood.core.progress import Progress, Terminal
 from badood.filter import overlap
 from badood.pipeline.filter_rows import FilterRow
+from badood.pipeline.own_detector import given_detector
 from badood.pipeline.own_outliers import Outliers, with_outliers
 
 if TYPE_CHECKING:
     from badood.explore.finished import Finished
     from badood.explore.widget import Gallery
     from badood.pipeline.preview import Previews
+    from badood.pipeline.train_all import OwnModels
 
 Verdict = Literal["keep", "reject", "unsure"]
 
@@ -47,7 +50,11 @@ class Selected:
 
 
 class OpenRun:
-    """A run, open for looking and asking. Nothing is made but by `retrain`."""
+    """A run, open for looking and asking. Nothing is made but by `retrain` and `repeat`.
+
+    Attributes:
+        found: all that it found, by name: scores of test images, heatmaps, embeddings, ...; `badood.explore.notebook` draws it.
+    """
 
     def __init__(self, found: "Finished") -> None:
         self.found = found
@@ -205,7 +212,59 @@ class OpenRun:
         from badood.pipeline.path import retrain
         from badood.pipeline.runs import open_run
 
-        return retrain(open_run(self.folder, progress), selected.filter, name)
+        with _telling(progress) as told:
+            return retrain(open_run(self.folder, told), selected.filter, name)
+
+    def repeat(self, selections: Mapping[str, Selected | None], seeds: int = 3, progress: Progress | None = None) -> pd.DataFrame:
+        """Retrain on each selection with several seeds, so that chance can be told from difference. Nothing is added to `table`.
+
+        All rows of a seed share the detector's first weights and the order of its images: hold them against one another seed by seed. The
+        confidences stay those of the run, so what is repeated is the training. Made once, results are found again.
+
+        Args:
+            selections: by the name of the row; none = trained on ID images alone. seeds: 0, 1, ..., how many.
+
+        Returns:
+            A row a seed and selection: seed, row, kept, fpr95, auroc, aupr, fpr95_openood and id_accuracy as fractions on test images, and
+            "fpr95 SET" and "auroc SET" of every OOD set. Source: Bad-OOD Table 2, which reports one training each.
+
+        >>> rows = run.repeat({"none": None, "all": run.band(0, 1)}, seeds=1)
+        >>> rows[["seed", "row", "kept"]].values.tolist()
+        [[0, 'none', 0], [0, 'all', 90]]
+        """
+        from badood.benchmark.repeat import repeat
+        from badood.pipeline.runs import open_run
+
+        filters = {name: None if chosen is None else chosen.filter for name, chosen in selections.items()}
+        with _telling(progress) as told:
+            return repeat(open_run(self.folder, told), filters, seeds)
+
+    def guided(
+        self, rows: int | Sequence[int], *, scales: Sequence[float] = (), t: Sequence[int] = (), s: Sequence[int] = ()
+    ) -> pd.DataFrame:
+        """What becomes of ID training images at other settings of the guidance: every combination, a second or so for ten images.
+
+        Draws are those of the image's row, so that only the settings change what comes out.
+
+        Args:
+            rows: of the ID training images, 0-based. scales: guidance scales, >= 0; 0 = denoised without guidance.
+            t: diffusion steps of noise before denoising, 1..999. s: those by which the guidance noises its estimate again. None given = the run's.
+
+        Returns:
+            A row an image and combination: anchor_row, anchor_class, guidance_scale, t, s, minority_score (distance in z, >= 0; larger = rarer),
+            energy (nats), id_confidence (1 = looks ID), image (PIL). What the synthesiser does not have (t, s) is left out.
+
+        Raises:
+            BadInput: the run's outliers were not synthesised, it has no such image, or a value is out of range.
+
+        Source: Bad-OOD sec. 3.2, eq. 1 and 2.
+
+        >>> run.guided(0, scales=[0, 0.05])[["guidance_scale", "t", "s"]].values.tolist()
+        [[0.0, 300.0, 125.0], [0.05, 300.0, 125.0]]
+        """
+        from badood.pipeline.anchors import varied
+
+        return varied(self.found.run, [rows] if isinstance(rows, int) else list(rows), scales=scales, t=t, s=s)
 
     def score(self, path: str | Path, filter: str | None = None) -> pd.DataFrame:
         """A row an image below a path: image, predicted class, energy, id_confidence, anomaly.
@@ -278,12 +337,13 @@ class OpenRun:
 
 
 def run(
-    preset: str = "miniworld",
+    preset: str | Path = "miniworld",
     *,
     data: str | Path | None = None,
     dataset: str | None = None,
     outliers: Outliers | Sequence[Outliers] = (),
     only_imported: bool = False,
+    detector: str | Path | None = None,
     set: Mapping[str, Any] | None = None,
     name: str | None = None,
     progress: Progress | None = None,
@@ -293,6 +353,7 @@ def run(
     Args:
         preset: name or YAML file. data, dataset: ID images and what reads them, as --data and --dataset.
         outliers: what something else made, beside the preset's generator. only_imported: in its place.
+        detector: weights of yours, as --detector: a file or timm:NAME, ..., tuned with the outliers; as they are with "detector.mode": "as-is".
         set: settings by name, such as {"detector.epochs": 2}.
 
     Raises:
@@ -300,24 +361,20 @@ def run(
     """
     from badood.pipeline.path import run as run_path
 
-    told = progress or Terminal()
-    try:
-        finished = run_path(
-            settings(preset, data=data, dataset=dataset, outliers=outliers, only_imported=only_imported, set=set), name, told
-        )
-    finally:
-        if isinstance(told, Terminal):
-            told.close()
+    cfg = settings(preset, data=data, dataset=dataset, outliers=outliers, only_imported=only_imported, detector=detector, set=set)
+    with _telling(progress) as told:
+        finished = run_path(cfg, name, told)
     return open(finished.id)
 
 
 def settings(
-    preset: str = "miniworld",
+    preset: str | Path = "miniworld",
     *,
     data: str | Path | None = None,
     dataset: str | None = None,
     outliers: Outliers | Sequence[Outliers] = (),
     only_imported: bool = False,
+    detector: str | Path | None = None,
     set: Mapping[str, Any] | None = None,
 ) -> Config:
     """The settings that `run` takes; its arguments.
@@ -325,15 +382,92 @@ def settings(
     >>> settings(set={"detector.epochs": 2}).detector.epochs
     2.0
     """
+    overrides = [*given_detector(detector, "tuned"), *_overrides(set)]
+    cfg = load_config(str(preset), overrides, None if data is None else Path(data), dataset)
+    entries = [outliers] if isinstance(outliers, str | Path | Mapping) else list(outliers)
+    return with_outliers(cfg, entries, only=only_imported)
+
+
+@contextmanager
+def _telling(progress: Progress | None) -> Iterator[Progress]:
+    """Who is told how far the work is: by default the terminal, or a line of the notebook, until the work is done."""
+    if progress is not None:
+        yield progress
+        return
+    terminal = Terminal()
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def _overrides(set: Mapping[str, Any] | None) -> list[str]:
+    """Settings by name as the command line takes them."""
     import yaml
 
-    overrides = [
+    return [
         f"{field}={yaml.safe_dump(value, default_flow_style=True).removesuffix('...' + chr(10)).strip()}"
         for field, value in (set or {}).items()
     ]
-    cfg = load_config(preset, overrides, None if data is None else Path(data), dataset)
-    entries = [outliers] if isinstance(outliers, str | Path | Mapping) else list(outliers)
-    return with_outliers(cfg, entries, only=only_imported)
+
+
+def train(
+    data: str | Path,
+    *,
+    dataset: str | None = None,
+    name: str | None = None,
+    start: str | None = None,
+    size: int | None = None,
+    minutes: float | None = None,
+    set: Mapping[str, Any] | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> "OwnModels":
+    """The five models for images of your own, as `badood train all`: `run(models.preset, data=data)` then uses them.
+
+    A training that was cut off goes on, and one that is finished is not done again.
+
+    Args:
+        data: a folder with a subfolder a class, or what `dataset` reads. name: of the models' folder; none = the images'.
+        start: preset, or "cifar", whose weights they start from; none = random ones. size: side in px, 32, 64 or 128; none = by the images.
+        minutes: that it may take, by estimate; none = as long as it wants. set: settings by name, such as {"rdm.epochs": 20}.
+        replace: models of other images or settings that lie in the folder.
+
+    Returns:
+        Their folder and preset; what they, and those that they started from, reach on test images (`after`, `before`: psnr_db, decode_consistency and
+        clip_top1 as fractions, misfit); all of it in words as `told`.
+
+    Raises:
+        BadInput: the images cannot be used, or other models lie there. BadConfig: a size, start or setting that cannot be.
+    """
+    from badood.pipeline.train_all import begin_all, train_all
+    from badood.pipeline.wish import Wish
+
+    images = Path(data)
+    reader = dataset or ("folder" if images.is_dir() else "parquet")
+    wish = Wish(images, reader, name, size=size, start=start, minutes=minutes, settings=tuple(_overrides(set)))
+    with _telling(progress) as told:
+        return train_all(wish, begin_all(wish, replace=replace), told)
+
+
+def audit(
+    outliers: str | Path | Sequence[str | Path], judge: "OpenRun | Config | str", name: str | None = None, progress: Progress | None = None
+) -> OpenRun:
+    """Outliers of any generator under a detector that exists: scored, typed, described, and nothing trained.
+
+    Args:
+        outliers: folders or files, a source each. judge: a finished run or its id, whose first detector is taken; or settings that name one.
+        name: of the run that is made.
+
+    Raises:
+        BadInput: the settings name no detector, or the outliers cannot be read.
+    """
+    from badood.pipeline.audit import audit as audit_path
+
+    paths = [outliers] if isinstance(outliers, str | Path) else outliers
+    with _telling(progress) as told:
+        made = audit_path([Path(path) for path in paths], judge.found.run if isinstance(judge, OpenRun) else judge, name, told)
+    return open(made.id)
 
 
 def open(name: str | Path) -> OpenRun:

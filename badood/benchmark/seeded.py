@@ -89,10 +89,17 @@ class Seeded:
         return Evaluated(self.run.folder / row.evaluation)
 
     def trained(
-        self, choices: Sequence[tuple[Outliers | Images | None, Kept | None]], scorers: Sequence[str | dict[str, Any]] = ()
+        self,
+        choices: Sequence[tuple[Outliers | Images | None, Kept | None]],
+        scorers: Sequence[str | dict[str, Any]] = (),
+        found: Results | None = None,
     ) -> list[tuple[Trained, Evaluated]]:
-        """A detector on each choice of outliers, as `train_each`, judged by these scorers beside ours."""
-        return train_each(self.do, self._judging(scorers), self.found, choices)
+        """A detector on each choice of outliers, as `train_each`, judged by these scorers beside ours.
+
+        Args:
+            found: in the place of the seed's own.
+        """
+        return train_each(self.do, self._judging(scorers), found or self.found, choices)
 
     def ends(self, count: int) -> list[dict[str, Any]]:
         """Rows of what there is without outliers, and with `count` real images of other classes in their place, where the preset has them."""

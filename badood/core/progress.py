@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -30,16 +30,20 @@ class Silent:
 
 @dataclass
 class Terminal:
-    """A bar per stage with ETA and figures on standard error; plain lines every ten seconds where that is no terminal."""
+    """A bar per stage with ETA and figures on standard error; plain lines every ten seconds where that is no terminal; one line in a notebook."""
 
     console: Console = field(default_factory=lambda: Console(stderr=True))
     _bars: Bars | None = None
+    _line: Any = None
     _tasks: dict[str, int] = field(default_factory=dict)
     _spoke: float = 0.0
 
     def update(self, stage: str, step: int, total: int, **figures: float) -> None:
         """Draw."""
         text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        if self.console.is_jupyter:
+            self._show(f"{stage} {step:,}/{total:,} {text}")
+            return
         if not self.console.is_terminal:
             now = time.monotonic()
             if now - self._spoke > (10 if step < total else 1):
@@ -61,8 +65,23 @@ class Terminal:
             self._tasks[stage] = self._bars.add_task(stage, total=total, figures="")
         self._bars.update(self._tasks[stage], completed=step, total=total, figures=text)  # type: ignore[arg-type]
 
+    def _show(self, line: str) -> None:
+        """The one line of a notebook's cell, twice a second at most."""
+        from IPython.display import display
+
+        if self._line is None:
+            self._line = display({"text/plain": line}, raw=True, display_id=True)
+        elif time.monotonic() - self._spoke > 0.5:
+            self._line.update({"text/plain": line}, raw=True)
+        else:
+            return
+        self._spoke = time.monotonic()
+
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Leave the terminal, or the notebook, as it was."""
+        if self._line is not None:
+            self._line.update({"text/plain": ""}, raw=True)
+            self._line = None
         if self._bars is not None:
             self._bars.stop()
             self._bars = None

@@ -1,13 +1,18 @@
 """One-liners for notebooks: the figures and sheets of a finished run."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image
 
+from badood.calibrate import calibration_error
 from badood.core.errors import BadInput
+from badood.data.images import png
 from badood.explore import figures
+from badood.explore.calibrations import calibration_curves, compare_calibrators, fitted_calibrators
 from badood.explore.finished import Finished
 from badood.explore.queries import Filters, origin, said
 from badood.filter import NO_HARM
@@ -24,6 +29,18 @@ def show_outliers(
     return _sheet(found, rows, [_caption(row) for row in rows.itertuples()])
 
 
+def show_images(images: Sequence[Image.Image], captions: Sequence[str] | None = None, *, columns: int = 10, cell: int = 112) -> Image.Image:
+    """Contact sheet of any images, `cell` px each, `columns` a row; under each its caption.
+
+    Raises:
+        BadInput: there is no image, or not a caption an image.
+    """
+    if captions is not None and len(captions) != len(images):
+        raise BadInput(f"{len(images):,} images and {len(captions):,} captions; give one for each image.")
+    content = [png(np.asarray(image.convert("RGB")).transpose(2, 0, 1)) for image in images]
+    return figures.contact_sheet(content, [float("nan")] * len(content), [None] * len(content), captions, columns=columns, cell=cell)
+
+
 def show_anchor(found: Finished, outlier_id: int) -> Image.Image:
     """The outliers of one anchor, from weak to strong guidance; under each its guidance scale."""
     rows = found.outliers.siblings(outlier_id)
@@ -37,6 +54,29 @@ def show_anchor(found: Finished, outlier_id: int) -> Image.Image:
 def show_band(found: Finished, band: Band) -> go.Figure:
     """Histogram of confidences with the band; where there are several sources of outliers, of each."""
     return figures.confidence_histogram(found.confidence_groups(by_source=True), band, id_quantile=found.id_quantile)
+
+
+def show_scores(found: Finished, accepted: float = 0.95) -> go.Figure:
+    """Raw score of held-out images and outliers under the first detector; dashed: where a share `accepted` of ID validation lies below."""
+    limit, _ = found.taken_for_id(accepted)
+    return figures.score_densities(found.log_odds(), "Raw score of held-out images and outliers", found.scored_by, limit=limit)
+
+
+def show_calibration(found: Finished) -> go.Figure:
+    """What every calibrator makes of the raw score; the run's own is drawn thicker. Paper eq. 7."""
+    curves = calibration_curves(fitted_calibrators(found.reference), found.reference["log_odds"].to_numpy())
+    return figures.calibration_curves(curves, found.run.cfg.calibrate.method, found.scored_by)
+
+
+def show_reliability(found: Finished, names: Sequence[str] = ()) -> go.Figure:
+    """Reliability of calibrators, and before calibration ("raw"), on held-out images that they were not fitted on.
+
+    Args:
+        names: of calibrators; none = all that can be fitted.
+    """
+    curves = compare_calibrators(found.reference)
+    shown = {name: curves[name] for name in names or curves}
+    return figures.reliability(shown, {name: calibration_error(curve) for name, curve in shown.items()})
 
 
 def show_types(found: Finished, band: Band) -> go.Figure:

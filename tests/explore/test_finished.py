@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from badood.core.artefacts import write_json
 from badood.core.errors import BadInput
@@ -62,6 +63,14 @@ def test_notebook_lines_show_the_run(found: Finished) -> None:
     assert notebook.show_filters(found).data
     means = notebook.show_minority(found).data[-1].y
     assert np.all(np.diff(means) > 0)
+    assert {trace.name.split(" (")[0] for trace in notebook.show_scores(found).data} == {"ID validation", "auxiliary OOD", "outliers"}
+
+
+def test_any_images_stand_on_a_sheet_with_their_captions() -> None:
+    images = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    assert notebook.show_images(images, ["a", "b", "c"], columns=2, cell=50).size == (2 * 64 - 6, 2 * (58 + 18 + 6) - 6)
+    with pytest.raises(BadInput, match="3 images and 1 captions"):
+        notebook.show_images(images, ["a"])
 
 
 def test_a_scale_holds_all_outliers_at_ends_with_few_digits(found: Finished) -> None:

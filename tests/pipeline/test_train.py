@@ -31,16 +31,7 @@ from badood.pipeline.recipe import FLOORS, FURTHER, SMALL_BATCH, planned
 from badood.pipeline.train import train_model
 from badood.pipeline.train_all import begin_all, train_all
 from badood.pipeline.wish import Wish
-
-TINY_RDM = ["data.train.params.count=60", "rdm.width=16", "rdm.blocks=1", "rdm.time_width=8", "rdm.epochs=1", "rdm.batch_size=30"]
-TINY = (
-    *("encoder.backbone=test_resnet", "encoder.backbone_params={}", "encoder.image_size=32", "encoder.hidden=16", "encoder.dim=8"),
-    *("encoder.batch_size=8", "encoder.epochs=1", *TINY_RDM[1:5], "rdm.batch_size=8"),
-    *("tokenizer.channels=8", "tokenizer.multipliers=[1, 1, 2]", "tokenizer.code_dim=4", "tokenizer.codes=16", "tokenizer.epochs=1"),
-    *("tokenizer.batch_size=8", "mage.width=16", "mage.depth=1", "mage.decoder_width=16", "mage.decoder_depth=1", "mage.epochs=1"),
-    *("mage.batch_size=32", "clip.epochs=1", "decode.steps=2", "decode.draws=1"),
-)
-"""Settings of five models that learn in a second each, and nothing."""
+from tests.pipeline.tiny import TINY, TINY_RDM
 
 
 class CutOff(Silent):
