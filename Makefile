@@ -1,4 +1,4 @@
-# make demo | test | check | docs is all there is to know. Each creates .venv and installs what it needs.
+# make demo | test | check | docs is all there is to know; hostile and chaos take their time. Each creates .venv and installs what it needs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

@@ -5,6 +5,7 @@ CLI help, docs and dashboard forms are made from the field descriptions.
 
 import reprlib
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -469,6 +470,8 @@ class Config(Settings):
 _MOST_VALUES = 100_000
 """Of a preset, aliases counted as often as they stand there."""
 
+_DEEPEST = 100
+
 PRESETS = Path(__file__).parent / "presets"
 CHECKOUT = places.TOP
 
@@ -561,6 +564,8 @@ def parsed_yaml(text: str) -> Any:
     Raises:
         YAMLError: it is none, or it is made to fill the memory: aliases of aliases stand for any number of values.
     """
+    if max(accumulate((letter in "[{") - (letter in "]}") for letter in text), default=0) > _DEEPEST:
+        raise yaml.YAMLError(f"it has more than {_DEEPEST} brackets in one another")  # for which the parser takes minutes
     try:
         content = yaml.safe_load(text)
     except (ValueError, RecursionError) as error:  # dates that are none, brackets in brackets

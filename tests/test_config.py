@@ -93,3 +93,21 @@ def test_a_bad_base_is_named(tmp_path: Path, text: str, said: str) -> None:
 def test_a_config_survives_json() -> None:
     cfg = load_config("miniworld")
     assert Config.model_validate(cfg.model_dump(mode="json")) == cfg
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)),
+        "a: &a [*a]",
+        5000 * "[",
+        "seed: 0x" + 4000 * "f",
+        "a: 2001-13-41",
+    ],
+)
+def test_yaml_that_is_made_to_fill_the_memory_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "bomb.yaml").write_text(text)
+    with pytest.raises(BadConfig, match="is not valid YAML") as told:
+        load_config(str(tmp_path / "bomb.yaml"))
+    assert len(str(told.value)) < 1000

@@ -57,6 +57,22 @@ def test_a_cut_training_ends_with_the_same_weights(tmp_path: Path, cut_at: int) 
     assert all(torch.equal(resumed[name], tensor) for name, tensor in expected.items())
 
 
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_a_damaged_checkpoint_is_told_and_the_training_begins_anew(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = model()
+    expected = fit(whole, loss_of(whole), 64, settings(), compute=CPU)
+    torn, checkpoint = model(), tmp_path / "checkpoint.pt"
+    with pytest.raises(Cut):
+        fit(torn, loss_of(torn, 13), 64, settings(), compute=CPU, checkpoint=checkpoint)
+    content = bytearray(checkpoint.read_bytes())
+    content[content.index(next(iter(torn.parameters())).detach().numpy().tobytes()[:8]) if damage == "flip" else 0] ^= 1
+    checkpoint.write_bytes(content if damage == "flip" else content[: len(content) // 2])
+    again = model()
+    resumed = fit(again, loss_of(again), 64, settings(), compute=CPU, checkpoint=checkpoint)
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in expected.items())
+    assert "checkpoint.pt is damaged" in caplog.text
+
+
 def test_nan_loss_stops_names_the_step_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     module, checkpoint = model(), tmp_path / "checkpoint.pt"
 

@@ -56,7 +56,14 @@ def test_listed_images_that_are_missing_or_broken_are_left_out_by_kind(tmp_path:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("", "lists no image"), ("../secret.png 0\n", "leads out"), ("/etc/passwd -1\n", "leads out"), ("a.png 0\n", "in none of")],
+    [
+        ("", "lists no image"),
+        ("../secret.png 0\n", "leads out"),
+        ("/etc/passwd -1\n", "leads out"),
+        ("a.png 0\n", "in none of"),
+        (f"a.png {9 * '9'}\n", "at most 1,000,000"),
+        (f"a.png {5000 * '9'}\n", "at most"),
+    ],
 )
 def test_lists_that_cannot_be_used(content: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "list.txt"

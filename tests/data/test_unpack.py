@@ -104,3 +104,9 @@ def test_a_damaged_archive_is_unpacked_or_refused(
     except BadInput as error:
         said = str(error)
     assert "\n" not in said
+
+
+def test_an_archive_without_its_beginning_is_refused(tmp_path: Path) -> None:
+    sound = zipped(["a/0.png", "a/1.png"]).getvalue()
+    with pytest.raises(BadInput, match="the beginning is missing"):
+        unpack_images(io.BytesIO(sound[1:]), tmp_path)

@@ -465,7 +465,7 @@ def preset(outside: Path) -> Door:
     ).map(lambda content: json.dumps({"base": "miniworld"} | content).encode(errors="surrogatepass"))
     code = [
         f"!!python/object/apply:os.system ['touch {outside}/canary']", f"a: !!python/object/new:subprocess.Popen [['touch', '{outside}/canary']]",
-        "base: x.yaml", "a: &a [*a]", "base: miniworld\nseed: !!binary x", "? {a: b}\n: c", "[" * 1500, "{" * 1500, "a: " * 3000, "- " * 9000,
+        "base: x.yaml", "a: &a [*a]", "base: miniworld\nseed: !!binary x", "? {a: b}\n: c", "[" * 5000, "{" * 3000, "a: " * 3000, "- " * 9000,
         "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)),
         "base: /dev/null", "base: [1]", "base: ../../../etc/passwd", "2001-01-01: 1", "seed: .inf", "seed: 1e999", "seed: 0x" + "f" * 4000, "\0", "\ufeffbase: miniworld",
     ]  # fmt: skip
@@ -622,4 +622,4 @@ def page(outside: Path) -> Door:
         test.run()
         assert not test.exception, test.exception[0].message
 
-    return Door(st.tuples(st.sampled_from(["outliers", "band", "runs"]), asked), put, read)
+    return Door(st.tuples(st.sampled_from(["outliers", "calibration", "runs"]), asked), put, read)

@@ -241,6 +241,18 @@ def test_a_job_handed_in_without_a_worker_and_a_queue_waits(database: Database, 
         second.wait()
 
 
+def test_a_job_that_the_queue_did_not_take_is_done_when_it_answers(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: subprocess.Popen
+) -> None:
+    def away(self: object, task: object) -> None:
+        raise ConnectionError("nobody listens")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(queue.open_task().huey), "enqueue", away)
+        job_id = count(tmp_path / "lines")
+    assert ended(database, job_id).state == "done"
+
+
 def test_a_finished_job_cannot_be_resumed(database: Database, tmp_path: Path) -> None:
     job = ended(database, count(tmp_path / "lines"))
     with pytest.raises(BadInput, match=f"job {job.id} is done"):

@@ -21,7 +21,7 @@ from PIL import Image
 from badood.core.errors import BadConfig, BadInput
 from badood.data.images import MAX_PIXELS
 from badood.outliers import outlier_source, source
-from badood.outliers.imported import Imported
+from badood.outliers.imported import Imported, column_names
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
 
@@ -421,3 +421,18 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path, given: Any) -> None:
 
 def test_groups_are_no_larger_than_agreed() -> None:
     assert source.GROUP == 1024
+
+
+def test_columns_are_called_so_that_a_database_tells_them_apart() -> None:
+    called = column_names(["score", "Score", "", "row", "OUTLIER_ID", "file", "File", "imported_row"])
+    assert called["score"] == "score"
+    assert called["file"] == "file"
+    assert len({name.casefold() for name in called.values()}) == len(called)
+    assert not {"", "row", "outlier_id"} & {name.casefold() for name in called.values()}
+
+
+def test_two_columns_of_one_name_are_told(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array([b"x"]), pa.array([1]), pa.array([2])], names=["image", "a", "a"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(BadInput, match="has two columns 'a'; rename one"):
+        Imported(str(tmp_path)).check()

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from badood.config import load_config
 from badood.core.errors import BadInput, StorageFull
 from badood.outliers import Group
-from badood.pipeline.artefacts import Made
+from badood.pipeline.artefacts import Made, Outliers
 from badood.pipeline.engines.local import made
 from badood.pipeline.models import Models
 from badood.pipeline.stage import call
@@ -47,7 +48,13 @@ def assert_counts(result: Made, count: int) -> None:
     np.testing.assert_array_equal(images[:, 2, -1, -1], np.arange(count) % 251)
     assert result.embeddings is not None
     np.testing.assert_array_equal(result.embeddings[:, 0], np.arange(count))
-    assert sorted(path.name for path in result.folder.iterdir()) == ["embeddings.npy", "images.npy", "rows.parquet", "source.json"]
+    assert sorted(path.name for path in result.folder.iterdir()) == [
+        ".sums.json",
+        "embeddings.npy",
+        "images.npy",
+        "rows.parquet",
+        "source.json",
+    ]
 
 
 @pytest.mark.parametrize(("count", "group"), [(1, 1), (10, 3), (300, 100), (301, 100)])
@@ -91,6 +98,19 @@ def test_a_file_that_was_cut_off_in_a_group_is_written_again(tmp_path: Path, mod
     with (left / cut).open("ab") as file:
         file.write(b"half a group")
     assert_counts(make(tmp_path, Counting(500), models), 500)
+
+
+@pytest.mark.parametrize(
+    ("file", "at"), [("images.npy", 3), ("images.npy", -10), ("embeddings.npy", -10), ("group-000000000100.parquet", 30)]
+)
+def test_groups_that_were_damaged_before_it_went_on_are_made_again(tmp_path: Path, models: Models, file: str, at: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, Counting(300, breaks=200), models)
+    (left,) = (tmp_path / "outliers").glob(".*.part")
+    content = bytearray((left / file).read_bytes())
+    content[at if at > 0 else len(content) * 2 // 3 + at] ^= 1
+    (left / file).write_bytes(content)
+    assert_counts(make(tmp_path, Counting(300), models), 300)
 
 
 @pytest.mark.parametrize("unlinked", range(4))
@@ -211,3 +231,15 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing_in_the_way(tmp_path: 
         make(small_disk, Counting(50, group=50), models, within=tmp_path)
     (small_disk / "ballast").unlink()
     assert_counts(make(small_disk, Counting(50, group=50), models, within=tmp_path), 50)
+
+
+def test_columns_of_two_sources_come_together_whatever_their_capitals_and_kinds(tmp_path: Path) -> None:
+    parts = []
+    for name, columns in {"a": {"label": [1, 2], "note": ["x", "y"]}, "b": {"Label": ["cat"], "note": [0.5], "more": [True]}}.items():
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table(columns), tmp_path / name / "rows.parquet")
+        parts.append((name, Made(tmp_path / name)))
+    table = Outliers(tuple(parts)).table()
+    assert table["label"].to_pylist() == ["1", "2", "cat"]
+    assert table["note"].to_pylist() == ["x", "y", "0.5"]
+    assert table["more"].to_pylist() == [None, None, True]

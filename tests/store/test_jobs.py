@@ -1,5 +1,6 @@
 import datetime
 import os
+import socket
 import subprocess
 import sys
 
@@ -88,6 +89,16 @@ def test_jobs_of_a_dead_worker_are_interrupted(database: Database) -> None:
     job = jobs.get(database, lost)
     assert job.state == "interrupted"
     assert "resume" in (job.error or "")
+    assert [worker.id for worker in jobs.alive_workers(database)] == [alive]
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_worker_here_is_alive_whatever_the_clock_says(database: Database, hours: int) -> None:
+    alive = jobs.register_worker(database)
+    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
+    with database.session() as session:
+        session.execute(update(Worker).values(started_at=then, heartbeat_at=then))
+        session.add(Worker(id=f"{alive}0", host=socket.gethostname(), pid=os.getpid()))  # it had this number before
     assert [worker.id for worker in jobs.alive_workers(database)] == [alive]
 
 

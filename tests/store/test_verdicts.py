@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from badood.core.errors import BadInput
-from badood.store import Database, open_database, verdicts
+from badood.store import Database, open_database, tags, verdicts
 
 
 def standing(database: Database, run: str = "run") -> dict[int, str]:
@@ -55,6 +55,14 @@ def test_history_keeps_what_was_undone(database: Database) -> None:
 def test_unknown_verdict_is_refused(database: Database) -> None:
     with pytest.raises(BadInput, match="keep, reject, unsure"):
         verdicts.give(database, "run", [1], "maybe", who="ada")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [-1, 2**31, 2**70])
+def test_a_number_that_no_outlier_has_is_refused(database: Database, number: int) -> None:
+    with pytest.raises(BadInput, match="numbered from 0 on"):
+        verdicts.give(database, "r", [3, number], "keep", who="a")
+    with pytest.raises(BadInput, match="numbered from 0 on"):
+        tags.put(database, "r", [3, number], "odd", who="a")
 
 
 def test_a_verdict_on_nothing_is_refused(database: Database) -> None:

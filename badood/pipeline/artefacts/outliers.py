@@ -79,7 +79,7 @@ class Outliers:
         for name, made in self.parts:
             table = made.table()
             tables.append(table.add_column(0, "source", pa.array([name] * len(table), pa.string())))
-        joined = pa.concat_tables(tables, promote_options="permissive")
+        joined = pa.concat_tables(_agreed(tables), promote_options="permissive")
         return joined.add_column(0, "outlier_id", pa.array(np.arange(len(joined), dtype=np.int64)))
 
     def column(self, name: str) -> NDArray[Any] | None:
@@ -91,6 +91,18 @@ class Outliers:
     def sources(self) -> NDArray[np.object_]:
         """(M,) name of each outlier's source."""
         return np.repeat(np.array([name for name, _ in self.parts], dtype=object), [made.count for _, made in self.parts])
+
+
+def _agreed(tables: list[pa.Table]) -> list[pa.Table]:
+    """Tables of which the same columns are called the same, for databases know no capitals; what one has as texts is texts in all."""
+    names: dict[str, str] = {}
+    called = [[names.setdefault(name.casefold(), name) for name in table.column_names] for table in tables]
+    tables = [table.rename_columns(each) for table, each in zip(tables, called, strict=True)]
+    texts = {field.name for table in tables for field in table.schema if pa.types.is_string(field.type)}
+    return [
+        table.cast(pa.schema([field.with_type(pa.string()) if field.name in texts else field for field in table.schema]))
+        for table in tables
+    ]
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,9 @@ def _done(out: Path) -> int:
         rows = _rows(out, path, done)
         if not rows:
             _log.warning("%s is damaged; its outliers are made again from number %s on", out, done)
-            for each in parts[place:]:
-                each.unlink()
+            arrays = [out / "images.npy", out / "embeddings.npy"] if place == 0 else []  # their headers may be damaged, too
+            for each in [*parts[place:], *arrays]:
+                each.unlink(missing_ok=True)
             break
         done += rows
     return done
@@ -130,8 +131,13 @@ def _rows(out: Path, group: Path, first: int) -> int:
 
 
 def _digest(path: Path, first: int, count: int) -> str:
-    """Of some rows of an array."""
-    return hashlib.sha256(np.load(path, mmap_mode="r")[first : first + count].tobytes()).hexdigest()
+    """Of some rows of an array, of which later ones may be missing."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        row = int(np.prod(shape[1:])) * dtype.itemsize
+        file.seek(first * row, os.SEEK_CUR)
+        return hashlib.sha256(file.read(count * row)).hexdigest()
 
 
 def _append(out: Path, made: Group, first: int, total: int, size: int) -> None:
