@@ -51,6 +51,7 @@ _PREFIX = "badood-ray-"
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # it sends no figures to its makers
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",  # and writes nothing between our lines
+    "RAY_enable_metrics_collection": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_agent_register_timeout_ms": "300000",  # a busy machine starts its agents late, and Ray would give it up
     "RAY_raylet_start_wait_time_s": "300",
