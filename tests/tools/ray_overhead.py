@@ -36,9 +36,9 @@ from tests.tools.browsing import CHECKOUT
 
 RESULTS = CHECKOUT / "results" / "ray.json"
 _CORES = 2
-_IMAGES = 6_144
+_IMAGES = 4_096
 _DETECTORS = 8
-_EPOCHS = 250
+_EPOCHS = 100
 
 
 @dataclass
@@ -90,8 +90,8 @@ def _store() -> Iterator[Path]:
         yield Path(folder)
 
 
-def measured(repeats: int) -> dict[str, dict[str, list[float]]]:
-    """By what is measured and engine, a figure a turn."""
+def measured(repeats: int) -> Iterator[dict[str, dict[str, list[float]]]]:
+    """By what is measured and engine, a figure a turn; after each turn."""
     figures: dict[str, dict[str, list[float]]] = {what: {"processes": [], "ray": []} for what in UNITS}
     with _store() as folder, joined():
         like, cfg = run(tiny_settings(folder), "base"), load_config("miniworld", ["compute.precision=fp32"])
@@ -104,7 +104,7 @@ def measured(repeats: int) -> dict[str, dict[str, list[float]]]:
                 figures["detector"][name].append(
                     detector_seconds(like, engine, f"detectors-{name}-{turn}", _DETECTORS, _EPOCHS, 100 * turn)
                 )
-    return figures
+            yield figures
 
 
 UNITS = {
@@ -117,7 +117,7 @@ def report(figures: dict[str, dict[str, list[float]]], load: float) -> str:
     lines = [
         "# What Ray costs beyond its start-up",
         "",
-        f"Made by `python -m tests.tools.ray_overhead`: {len(figures['image']['ray'])} turns of each engine by turns, on {os.cpu_count()} cores that others "
+        f"Made by `python -m tests.tools.ray_overhead`: {len(figures['image']['ray'])} turns, on {os.cpu_count()} cores that others "
         f"used as well (load {load:.1f} on the mean). Median, and in parentheses the least; the goal is 1.15 times at most.",
         "",
         "| what | own engine | Ray | median ratio | ratio of the least |",
@@ -135,12 +135,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
-    begun = psutil.getloadavg()[0]
-    figures = measured(repeats)
-    load = (begun + psutil.getloadavg()[0]) / 2
-    write_json(RESULTS, {"cores": os.cpu_count(), "load": load, **figures})
-    with atomic_file(RESULTS.with_suffix(".md")) as part:
-        part.write_text(report(figures, load))
+    loads = [psutil.getloadavg()[0]]
+    for figures in measured(repeats):
+        loads.append(psutil.getloadavg()[0])
+        load = statistics.mean(loads)
+        write_json(RESULTS, {"cores": os.cpu_count(), "load": load, **figures})
+        with atomic_file(RESULTS.with_suffix(".md")) as part:
+            part.write_text(report(figures, load))
     print(report(figures, load))
 
 
