@@ -2,16 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 import pytest
 
 from badood.config import Cluster as ClusterSettings
@@ -27,7 +23,7 @@ from badood.pipeline.stage import call
 from badood.pipeline.stages import calibrate, describe
 from badood.pipeline.stages.outliers import outliers
 from tests.benchmark.tiny import written
-from tests.conftest import CHECKOUT, MACHINE
+from tests.conftest import MACHINE
 from tests.contracts.conftest import contents
 from tests.contracts.toy import toy
 from tests.pipeline.toy_source import CONTEXT, Counting, inputs
@@ -161,17 +157,3 @@ def test_a_run_with_shared_rows_is_that_of_one_process(two_machines: "Cluster", 
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if ours[name] != theirs[name] and name != "run.json"] == []
     assert shared.rows == local.rows
-
-
-def test_a_cluster_of_its_own_leaves_nothing_behind(tmp_path: Path) -> None:
-    settings = [part for entry in ("compute.threads=1", "synthesise.count=9") for part in ("--set", entry)]
-    command = [sys.executable, "-m", "badood", "synthesise", "--preset", written(tmp_path), "--name", "own", "--engine", "ray", *settings]
-    environment = os.environ | {"BADOOD_HOME": str(tmp_path / "home"), "TMPDIR": tempfile.mkdtemp(dir="/tmp"), "COLUMNS": "500"}
-    process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    said = process.communicate(timeout=300)
-    assert process.returncode == 0, said[1]
-    assert "9 outliers" in said[0]
-    assert "ray" not in said[1].lower(), "Ray writes between our lines"
-    assert not list(Path(environment["TMPDIR"]).iterdir())
-    assert not [each for each in psutil.process_iter() if "TMPDIR" in each.environ() and each.environ()["TMPDIR"] == environment["TMPDIR"]]
-    Path(environment["TMPDIR"]).rmdir()
