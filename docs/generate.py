@@ -25,7 +25,6 @@ PAGES = (
     "docs/ood-sets.md",
     "docs/presets.md",
     "docs/paper-scale.md",
-    "docs/ray.md",
     "results/README.md",
     "results/older-trials.md",
 )
