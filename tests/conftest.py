@@ -132,7 +132,7 @@ def two_machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    from badood.pipeline.engines.ray import SETTINGS, joined
+    from badood.pipeline.engines.cluster import SETTINGS, joined
 
     folder = tmp_path_factory.mktemp("ray")
     with pytest.MonkeyPatch.context() as patch:

@@ -22,7 +22,8 @@ from badood.core.artefacts import atomic_file, write_json
 from badood.core.rows import pieces
 from badood.pipeline.artefacts import Images
 from badood.pipeline.engines import Processes
-from badood.pipeline.engines.ray import Ray, joined
+from badood.pipeline.engines.cluster import joined
+from badood.pipeline.engines.ray import Ray
 from badood.pipeline.models import Models
 from badood.pipeline.opened import recorded
 from badood.pipeline.path import run

@@ -32,7 +32,8 @@ def engine(name: Name = "processes", address: str | None = None) -> Iterator[Mak
         yield {"local": Local, "processes": Processes}[name]
         return
     try:
-        from badood.pipeline.engines.ray import Ray, joined
+        from badood.pipeline.engines.cluster import joined
+        from badood.pipeline.engines.ray import Ray
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise

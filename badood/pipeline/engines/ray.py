@@ -4,13 +4,7 @@ Rows of a stage are shared by Ray Data, among actors that load the models once; 
 neither runs here. Nothing of this is imported by another engine.
 """
 
-import logging
-import os
 import pickle
-import shutil
-import signal
-import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,14 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import psutil
 import ray
 import ray.data
 import torch
 from ray.exceptions import RayError, RayTaskError
 
 from badood import config
-from badood.core.artefacts import home
 from badood.core.errors import BadConfig, BadOODError, ProcessDied
 from badood.core.registry import Handed, own_entries, restore
 from badood.pipeline.artefacts import Artefact
@@ -41,76 +33,6 @@ R = TypeVar("R")
 
 _TRIES = 3
 """Times that a piece or a call is taken up again after its worker or machine died; what kills its worker every time is given up."""
-
-_END_SECONDS = 10
-"""That the processes of a cluster have to end."""
-
-_PREFIX = "badood-ray-"
-"""Of the folder in which a cluster of this process alone keeps its sockets and logs; the process's number follows."""
-
-SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # it sends no figures to its makers
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",  # and writes nothing between our lines
-    "RAY_enable_metrics_collection": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_agent_register_timeout_ms": "300000",  # a busy machine starts its agents late, and Ray would give it up
-    "RAY_raylet_start_wait_time_s": "300",
-}
-"""How Ray is to behave, in its own words: environment variables."""
-
-
-@contextmanager
-def joined(address: str | None = None) -> Iterator[None]:
-    """As long as the block lasts, this process is part of a cluster.
-
-    Args:
-        address: of the cluster's head, or "auto" on one of its machines; none = a cluster of this machine, which ends with the block.
-
-    Raises:
-        BadConfig: there is no cluster.
-    """
-    os.environ.update(SETTINGS)
-    on_term = signal.getsignal(signal.SIGTERM)
-    with _folder() as folder:
-        own = {"address": "local", "include_dashboard": False, "_temp_dir": folder}
-        try:
-            ray.init(
-                **({"address": address} if address else own),
-                runtime_env={"env_vars": _environment()},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except (ConnectionError, ValueError) as error:
-            if address is None:
-                raise
-            raise BadConfig(f"no Ray cluster at {address} ({error}); start one with `ray start --head`, and give its address.") from error
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_term)  # Ray puts its own there
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            ours = [] if address else psutil.Process().children(recursive=True)
-            ray.shutdown()
-            psutil.wait_procs(ours, timeout=_END_SECONDS)  # or they write into the folder while it is removed
-
-
-def _environment() -> dict[str, str]:
-    """What workers are to have as this process has it. As many threads for numpy: Ray would give it one, and its sums round by their number.
-
-    No more than that: the cluster keeps it, and the address of the database holds a password.
-    """
-    return {"BADOOD_HOME": str(home()), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))}
-
-
-@contextmanager
-def _folder() -> Iterator[str]:
-    """A temporary folder, removed at the end; those of killed processes are removed first."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if not psutil.pid_exists(int(left.name.removeprefix(_PREFIX).split("-")[0])):
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
-        yield folder
 
 
 @dataclass
