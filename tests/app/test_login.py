@@ -18,9 +18,13 @@ st.write("inside")
 """
 
 
-def shown() -> tuple[list[str], list[str]]:
+def shown(page: str = PAGE, **secrets: object) -> tuple[list[str], list[str]]:
     """Texts and buttons of a page behind the login."""
-    test = AppTest.from_string(PAGE).run()
+    test = AppTest.from_string(page)
+    test.secrets["auth"] = {}
+    for name, value in secrets.items():
+        test.secrets[name] = value
+    test.run()
     assert not test.exception
     return [text.value for text in test.markdown], [button.label for button in test.button]
 
@@ -39,6 +43,34 @@ def test_with_a_provider_a_stranger_is_asked_to_log_in(monkeypatch: pytest.Monke
 def test_who_logged_in_is_let_in_and_can_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.user", {"is_logged_in": True, "email": "ada@example.org"})
     assert shown() == (["inside"], ["Log out"])
+
+
+EDITING = """
+import streamlit as st
+from app.changing import may_edit
+st.write("edits" if may_edit() else "looks")
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "editors", "said"),
+    [
+        ("ada@example.org", None, "edits"),
+        ("ada@example.org", ["ada@example.org"], "edits"),
+        ("Ada@Lab.example.org", ["*@lab.example.org"], "edits"),
+        ("eve@example.org", ["ada@example.org", "*@lab.example.org"], "looks"),
+        ("eve@evil.org?@lab.example.org.evil", ["*@lab.example.org"], "looks"),
+        ("ada@example.org", [], "looks"),
+        ("", ["*@lab.example.org"], "looks"),
+    ],
+)
+def test_who_may_change_anything(monkeypatch: pytest.MonkeyPatch, address: str, editors: list[str] | None, said: str) -> None:
+    monkeypatch.setattr("streamlit.user", {"is_logged_in": True, "email": address})
+    assert shown(EDITING, **({} if editors is None else {"roles": {"editors": editors}}))[0] == [said]
+
+
+def test_without_a_login_everybody_may_change_everything() -> None:
+    assert shown(EDITING, roles={"editors": []})[0] == ["edits"]
 
 
 def test_addresses_of_images_end_where_there_is_a_login_and_only_there(small_run: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
