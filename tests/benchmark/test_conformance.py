@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -244,4 +245,6 @@ def test_scorers_pass_on_every_blas_kernel(reference: Path, tmp_path: Path, kern
         shutil.copy(reference / f"{name}.safetensors", tmp_path)
     command = [sys.executable, "-m", "badood", "conformance", str(tmp_path), "--json"]
     run = subprocess.run(command, env=os.environ | {"OPENBLAS_CORETYPE": kernel}, capture_output=True, text=True, check=False)
+    if run.returncode == -signal.SIGILL:
+        pytest.skip(f"this CPU lacks instructions of {kernel}")
     assert run.returncode == 0, run.stdout
