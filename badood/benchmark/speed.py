@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from badood.benchmark import plain
 from badood.config import Config, load_config, weights_path
 from badood.core.artefacts import atomic_file, write_json
-from badood.core.compute import Compute, choose, product_seconds_ratio
+from badood.core.compute import Compute, choose, has_instructions, product_seconds_ratio
 from badood.core.errors import BadInput
 from badood.core.noise import Noise
 from badood.core.places import results
@@ -50,7 +50,7 @@ MODES: dict[Stage, dict[str, list[str]]] = {
         "int8, spare_masked": ["compute.precision=int8", "decode.spare_masked=true"],
     },
 }
-"""Settings of every way to run a stage. The first computes what the originals do; all others are opt-in, and int8 is for CPUs."""
+"""Settings of every way to run a stage. The first computes what the originals do; all others are opt-in, and int8 is for CPUs with AVX-512 VNNI."""
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -100,6 +100,12 @@ class Timing:
     timed: str
 
 
+def modes(stage: Stage) -> list[str]:
+    """The ways to run a stage that this machine has."""
+    has_int8 = choose().device.type == "cpu" and has_instructions("avx512_vnni")
+    return [mode for mode in MODES[stage] if has_int8 or not mode.startswith("int8")]
+
+
 def bench(sizes: Sequence[str], stages: Sequence[Stage], load: Load, progress: Progress | None = None) -> dict[str, Any]:
     """Time every stage at every size, each in a process of its own, so that peaks of memory do not mix.
 
@@ -108,8 +114,7 @@ def bench(sizes: Sequence[str], stages: Sequence[Stage], load: Load, progress: P
     """
     progress = progress or Silent()
     rows: list[Timing] = []
-    on_cpu = choose().device.type == "cpu"
-    cells = [(size, stage, mode) for size in sizes for stage in stages for mode in MODES[stage] if on_cpu or not mode.startswith("int8")]
+    cells = [(size, stage, mode) for size in sizes for stage in stages for mode in modes(stage)]
     # an executor, not a Pool: a process that dies, for want of memory say, ends the bench instead of hanging it
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         for done, cell in enumerate(cells, start=1):
