@@ -6,16 +6,26 @@ BIN := $(VENV)/bin
 READ := ':!assets' ':!results' ':!notebooks' ':!constraints.txt'
 EXAMPLES := a long random string|client_secret = "any"|nobody:secret@
 
-.PHONY: demo test check docs hostile chaos
+# the fast tests run as two halves side by side, a thread each
+FIRST := $(addprefix tests/,app benchmark core data detect explore jobs store)
+FAST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -x -m "not slow and not browser"
+
+.PHONY: demo test check docs hostile chaos first-half second-half
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m badood run
 	$(BIN)/python -m badood app
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -x -m "not slow and not browser"
+	$(MAKE) --jobs=2 --output-sync=target first-half second-half
 	$(BIN)/python -m pytest -m "slow or browser"
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=1800 notebooks
+
+first-half:
+	$(FAST) $(FIRST)
+
+second-half:
+	$(FAST) $(FIRST:%=--ignore=%) tests
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -33,6 +43,7 @@ hostile: $(VENV)/.installed-dev
 
 chaos: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.tools.chaos
+	BADOOD_LONG=1 $(BIN)/python -m pytest tests/pipeline/test_ray.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/generate.py

@@ -83,7 +83,10 @@ def drawn(folder: Path, source: Counting, ctx: "Context") -> dict[str, bytes]:
     return contents(made(folder, call(outliers, *inputs(folder.parent / "train", source, models)), ctx)[0].folder)
 
 
-@pytest.mark.parametrize("dies", ["worker", "machine"])
+long = pytest.mark.skipif("BADOOD_LONG" not in os.environ, reason="takes minutes; `make chaos` runs it")
+
+
+@pytest.mark.parametrize("dies", ["worker", pytest.param("machine", marks=long)])
 def test_no_row_is_missing_and_none_there_twice(
     two_machines: "Cluster", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
@@ -142,6 +145,7 @@ def test_what_no_machine_has_is_told(two_machines: "Cluster") -> None:
         room(needed(ClusterSettings(stages={"encode": Resources(memory_gb=64)}), "encode", one))
 
 
+@long
 def test_a_run_with_shared_rows_is_that_of_one_process(two_machines: "Cluster", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from badood.pipeline.engines.ray import Ray
 
