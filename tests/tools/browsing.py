@@ -32,14 +32,22 @@ def served(store: Path, port: int | None = None) -> Iterator[tuple[str, psutil.P
     with (store / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=CHECKOUT, env=os.environ | {"BADOOD_HOME": str(store)}, stdout=log, stderr=log)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/api/health", process)
+        await_answer(f"http://127.0.0.1:{port}/api/health", process, store / "server.log")
         yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+def await_answer(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until the server that a process is answers.
+
+    Args:
+        log: where it writes what it says.
+
+    Raises:
+        RuntimeError: it ended.
+    """
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while process.poll() is None:
         try:
@@ -47,7 +55,7 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
             return
         except OSError:
             time.sleep(0.05)
-    raise RuntimeError(f"the dashboard ended with code {process.returncode}; its last words are in server.log of its store.")
+    raise RuntimeError(f"the server ended with code {process.returncode}; its last words are in {log}.")
 
 
 @contextmanager

@@ -4,15 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.tools.browsing import CHECKOUT, free_port
+from tests.tools.browsing import CHECKOUT, await_answer, free_port
 
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -37,7 +35,7 @@ def laboratory(folder: Path, *cells: str, dark: bool = False) -> Iterator[str]:
     with (folder / "jupyter.log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/api", process)
+        await_answer(f"http://127.0.0.1:{port}/api", process, folder / "jupyter.log")
         yield f"http://127.0.0.1:{port}/doc/tree/shown.ipynb"
     finally:
         process.terminate()
@@ -54,14 +52,3 @@ def run_cell(page: Page, url: str) -> None:
 
 def _cell(number: int, text: str) -> dict[str, object]:
     return {"id": f"cell{number}", "cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": text}
-
-
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while process.poll() is None:
-        try:
-            direct.open(url, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab ended with code {process.returncode}; its last words are in jupyter.log.")
