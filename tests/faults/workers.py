@@ -18,21 +18,8 @@ from badood.jobs import queue
 from badood.jobs.companion import Companion, CompanionDied
 from badood.store import Database, jobs, open_database, patiently, verdicts
 from tests.faults.chaos import World, fault
-from tests.tools.browsing import CHECKOUT, free_port
-
-KINDS = '''
-import os, time
-
-def count(arguments, progress):
-    """Steps of a given length; each leaves a line behind, so that a resume can go on."""
-    with open(arguments["file"], "a+") as file:
-        file.seek(0)
-        for step in range(len(file.readlines()), arguments["steps"]):
-            time.sleep(arguments["seconds"])
-            print(os.getpid(), file=file, flush=True)
-            progress.update("count", step + 1, arguments["steps"])
-    return {"steps": arguments["steps"]}
-'''
+from tests.tools.browsing import free_port
+from tests.tools.kinds import COUNT, import_path
 
 _PROGRAMS = Path("/usr/lib/postgresql")
 """Debian's PostgreSQL, one folder a version."""
@@ -50,13 +37,8 @@ class Store:
 
     def __init__(self, home: Path, **servers: str) -> None:
         self.home, self.workers = home, list[subprocess.Popen[bytes]]()
-        package = home.parent / "plugins"
-        info = package / "count_kind-1.dist-info"
-        info.mkdir(parents=True)
-        (package / "count_kind.py").write_text(KINDS)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: count-kind\nVersion: 1\n")
-        (info / "entry_points.txt").write_text("[badood.job_kinds]\ncount = count_kind:count\n")
-        self.environment = {"BADOOD_HOME": str(home), "PYTHONPATH": os.pathsep.join([str(package), str(CHECKOUT)]), **servers}
+        found = import_path(home.parent / "plugins", COUNT, "count")
+        self.environment = {"BADOOD_HOME": str(home), "PYTHONPATH": found, **servers}
 
     def start(self) -> "subprocess.Popen[bytes]":
         """A worker."""

@@ -3,7 +3,6 @@
 On files of the store, and on PostgreSQL and Redis where `BADOOD_TEST_DATABASE_URL` and `BADOOD_TEST_QUEUE_URL` name them.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -20,23 +19,16 @@ from badood.jobs import queue
 from badood.jobs.worker import alive
 from badood.store import Database, jobs, open_database
 from badood.store.tables import Job
+from tests.tools.kinds import COUNT, import_path
 
 pytestmark = pytest.mark.usefixtures("worker")
 
-KINDS = '''
-import os, subprocess, sys, time
+KINDS = (
+    COUNT
+    + '''
+import subprocess, sys
 from badood.core.artefacts import home
 from badood.core.errors import BadInput
-
-def count(arguments, progress):
-    """Steps of a given length; each leaves a line behind, so that a resume can go on."""
-    with open(arguments["file"], "a+") as file:
-        file.seek(0)
-        for step in range(len(file.readlines()), arguments["steps"]):
-            time.sleep(arguments["seconds"])
-            print(os.getpid(), file=file, flush=True)
-            progress.update("count", step + 1, arguments["steps"], loss=1 / (step + 1))
-    return {"steps": arguments["steps"]}
 
 def stubborn(arguments, progress):
     """Ignores Ctrl-C and has a child."""
@@ -59,6 +51,7 @@ def patient(arguments, progress):
     group = "/proc/self/autogroup"
     return {"nice": os.nice(0), "group": open(group).read() if os.path.exists(group) else None}
 '''
+)
 
 
 @pytest.fixture(params=["files", "servers"])
@@ -77,15 +70,8 @@ def servers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def kinds(servers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kinds count, stubborn, refuse and crash, for this process's children."""
-    package = tmp_path / "plugins"
-    info = package / "tiny_kinds-1.dist-info"
-    info.mkdir(parents=True)
-    (package / "tiny_kinds.py").write_text(KINDS)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-kinds\nVersion: 1\n")
     names = ("count", "stubborn", "refuse", "crash", "patient")
-    (info / "entry_points.txt").write_text("[badood.job_kinds]\n" + "".join(f"{name} = tiny_kinds:{name}\n" for name in names))
-    checkout = str(Path(__file__).parents[2])
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), checkout]))
+    monkeypatch.setenv("PYTHONPATH", import_path(tmp_path / "plugins", KINDS, *names))
 
 
 @pytest.fixture
