@@ -42,6 +42,8 @@ _LOOK_SECONDS = 0.5
 _FOLDER = Path(__file__).parent
 _WIDGET_JS, _WIDGET_CSS = ((_FOLDER / f"widget.{kind}").read_text() for kind in ("js", "css"))
 
+atexit.register(dismiss_worker)  # once: a second signal would cut off what the first lets it finish
+
 
 class Gallery(anywidget.AnyWidget):
     """The outliers of a run that lie in the band, to be judged by button or key; made by `run.show()`.
@@ -94,8 +96,7 @@ class Gallery(anywidget.AnyWidget):
         if self._job is not None:
             raise BadInput(f"job {self._job} of this gallery is not over; wait for it, or cancel it.")
         ensure_worker()
-        atexit.register(dismiss_worker)
-        arguments = {"run": str(self._found.run.folder), "filter": self.filter.model_dump(exclude_defaults=True) | {"strategy": "band"}}
+        arguments = {"run": str(self._found.run.folder), "filter": self.filter.model_dump()}
         self._job = queue.submit("retrain", arguments, self._found.run.id).id
         threading.Thread(target=self._watch, args=(self._job,), daemon=True).start()
 
@@ -150,8 +151,7 @@ class Gallery(anywidget.AnyWidget):
             filters, sort=self._sort, descending=self._descending, offset=(first - 1) * _SIZE, limit=(self._page + 2 - first) * _SIZE
         )
         given = verdicts.current(open_database(), found.run.id)
-        tints = TYPE_COLOURS if found.scored else {}
-        tints = tints | (source_colours(found.sources) if len(found.sources) > 1 and not tints else {})
+        tints = TYPE_COLOURS if found.scored else source_colours(found.sources) if len(found.sources) > 1 else {}
         looks = Looks(anchors=False, alone=self._alone, side=_SIDE, group=None, tints=tints)
         marked = self._sort if self._sort == "harm" else "id_confidence"
         drawn = tiles(rows, given, looks, Addresses("outlier-{}".format, "id-{}".format), marked=marked)
@@ -188,7 +188,7 @@ class Gallery(anywidget.AnyWidget):
         found, filters = self._found, self._filters
         rows = found.filters()[["filter", "kept", "fpr95", "auroc"]].to_json(orient="records")
         self.told = {
-            "kept": found.outliers.count(filters),
+            "kept": self.grid["count"],
             "of": found.outliers.count(Filters(source=self._sources)),
             "overlap": found.overlap(filters) if found.scored else None,
             "rows": json.loads(rows),
