@@ -220,8 +220,7 @@ def train(
             raise BadConfig(
                 "train all takes its sizes from the images (--size), or from the models that it starts from (--from), not --preset."
             )
-        reader = dataset or ("folder" if data.is_dir() else "parquet")
-        wish = Wish(data, reader, name, size=size, start=start, minutes=minutes, settings=tuple(settings or ()))
+        wish = Wish(data, dataset, name, size=size, start=start, minutes=minutes, settings=tuple(settings or ()))
         plan = begin_all(wish, replace=replace)
         err.print(Text(plan.told))
         if not yes and sys.stdin.isatty() and not typer.confirm("begin?"):

@@ -443,9 +443,7 @@ def train(
     from badood.pipeline.train_all import begin_all, train_all
     from badood.pipeline.wish import Wish
 
-    images = Path(data)
-    reader = dataset or ("folder" if images.is_dir() else "parquet")
-    wish = Wish(images, reader, name, size=size, start=start, minutes=minutes, settings=tuple(_overrides(set)))
+    wish = Wish(Path(data), dataset, name, size=size, start=start, minutes=minutes, settings=tuple(_overrides(set)))
     with _telling(progress) as told:
         return train_all(wish, begin_all(wish, replace=replace), told)
 

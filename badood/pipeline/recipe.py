@@ -93,7 +93,7 @@ def planned(wish: Wish) -> Plan:
     Raises:
         BadInput: the images cannot be used. BadConfig: a size, start or setting that cannot be.
     """
-    train = config.Source(dataset=wish.dataset, path=str(wish.data.expanduser().resolve()), split="train")
+    train = config.Source(dataset=wish.reader, path=str(wish.data.expanduser().resolve()), split="train")
     images = load(train, None)
     if len(np.unique(images.labels)) < 2:
         raise BadInput(
@@ -105,7 +105,7 @@ def planned(wish: Wish) -> Plan:
         raise BadConfig(f"--size {size}: give one of {', '.join(map(str, BASES))}.")
     if start is not None and start.data.image_size != size:
         raise BadConfig(f"--from {wish.start}: its models are for {start.data.image_size} px, not {size}; leave --size out, or --from.")
-    cfg = _recipe(wish, load_config(BASES[size], [], wish.data, wish.dataset) if start is None else start, images, size)
+    cfg = _recipe(wish, load_config(BASES[size], [], wish.data, wish.reader) if start is None else start, images, size)
     kept = {} if start is None else _kept(start, images)
     if start is not None and "clip" in kept:  # with the names that it knows, and no others
         cfg = cfg.model_copy(update={"clip": start.clip.model_copy(update={"weights": None})})
@@ -136,7 +136,7 @@ def _recipe(wish: Wish, base: Config, images: ImageSet, size: int) -> Config:
     content = base.model_dump(mode="json")
     for section, larger in LARGER.get(size, {}).items():
         content[section] |= larger
-    own = {"dataset": wish.dataset, "path": str(wish.data.expanduser().resolve())}
+    own = {"dataset": wish.reader, "path": str(wish.data.expanduser().resolve())}
     content |= {"preset": wish.called, "weights": str(wish.folder)}
     content["data"] |= {"image_size": size, "train": own | {"split": "train"}, "test": own | {"split": "test"}}
     for model in MODELS:

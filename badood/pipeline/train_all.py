@@ -187,7 +187,7 @@ REACHED: dict[Model, Callable[[Models, ImageSet], float]] = {
 
 
 def _images_key(wish: Wish) -> str:
-    return fingerprint(Source(dataset=wish.dataset, path=str(wish.data.expanduser().resolve())), None)
+    return fingerprint(Source(dataset=wish.reader, path=str(wish.data.expanduser().resolve())), None)
 
 
 def _write_preset(cfg: Config, path: Path) -> None:

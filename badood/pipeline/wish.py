@@ -18,18 +18,23 @@ class Wish:
     """What is asked for.
 
     Attributes:
-        data: folder or file of images. dataset: what reads it. name: of the models; none = the folder's.
+        data: folder or file of images. dataset: what reads it; none = folder for a folder, parquet else. name: of the models; none = the folder's.
         size: side in px; none = by the images. start: preset or shipped models to start from; none = random weights.
         minutes: that the training may take, by estimate; none = as long as it wants. settings: "section.field=value".
     """
 
     data: Path
-    dataset: str = "folder"
+    dataset: str | None = None
     name: str | None = None
     size: int | None = None
     start: str | None = None
     minutes: float | None = None
     settings: tuple[str, ...] = ()
+
+    @property
+    def reader(self) -> str:
+        """The data set that reads the images."""
+        return self.dataset or ("folder" if self.data.expanduser().is_dir() else "parquet")
 
     @property
     def called(self) -> str:
