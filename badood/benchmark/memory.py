@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,22 +41,24 @@ def measure(counts: list[int]) -> dict[str, dict[str, float]]:
 def _run(count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         _write_images(Path(folder) / "images.npy", count)
-        settings = [part for setting in SETTINGS for part in ("--set", setting)]
-        command = [
-            sys.executable,
-            "-m",
-            "badood",
-            "run",
-            "--name",
-            "memory",
-            "--outliers",
-            f"{folder}/images.npy",
-            "--only-imported",
-            *settings,
-        ]
-        subprocess.run(command, check=True, env=os.environ | {"BADOOD_HOME": f"{folder}/home"}, stdout=subprocess.DEVNULL)
-        record = read_json(Path(folder) / "home" / "memory" / "run.json")
+        record = recorded(Path(folder) / "home", ["--outliers", f"{folder}/images.npy", "--only-imported"], SETTINGS)
     return {stage: entry["peak_rss_mb"] for stage, entry in record["stages"].items()} | {"run": record["totals"]["peak_rss_mb"]}
+
+
+def recorded(home: Path, arguments: Sequence[str], settings: Sequence[str]) -> dict[str, Any]:
+    """`run.json` of a run with these arguments and settings, in a process and a store of its own.
+
+    Args:
+        home: folder of the store; the run in it is called "measured".
+
+    Raises:
+        CalledProcessError: the run failed; it said why.
+    """
+    command = [sys.executable, "-m", "badood", "run", "--name", "measured", *arguments]
+    command += [part for setting in settings for part in ("--set", setting)]
+    subprocess.run(command, check=True, env=os.environ | {"BADOOD_HOME": str(home)}, stdout=subprocess.DEVNULL)
+    record: dict[str, Any] = read_json(home / "measured" / "run.json")
+    return record
 
 
 def _write_images(path: Path, count: int, size: int = 64) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from badood.config import Config, load_config, preset_names
 from badood.core.errors import BadInput
+from badood.data.sets.part import whole
 from badood.pipeline.artefacts import Images
 from badood.pipeline.cards import trained_on
 from badood.pipeline.fit_check import ModelsFit, refusal
@@ -17,14 +18,14 @@ from badood.pipeline.wish import Wish
 
 
 def concerns(cfg: Config, used: Sequence[Loadable]) -> bool:
-    """Whether it is open if the models fit: a source decodes with them, and the images are none that a shipped preset has with them.
+    """Whether it is open if the models fit: a source decodes with them, and the images are none, nor a part of those, that a shipped preset has with them.
 
     Published models, which have no card, are taken as they are: nobody knows what they do not fit.
 
     Args:
         used: models that the run's sources of outliers use.
     """
-    return "tokenizer" in used and trained_on(cfg) is not None and (cfg.data.train.dataset, cfg.weights) not in _shipped()
+    return "tokenizer" in used and trained_on(cfg) is not None and (whole(cfg.data.train).dataset, cfg.weights) not in _shipped()
 
 
 def model_sets(cfg: Config) -> dict[str, Config]:

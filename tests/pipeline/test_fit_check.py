@@ -117,6 +117,8 @@ def test_only_images_of_ones_own_are_measured(tmp_path: Path) -> None:
     assert not any(asks(load_config(preset)) for preset in ("miniworld", "cifar10", "cifar100"))
     assert asks(load_config("cifar10", [], folder, "folder"))
     assert asks(load_config("miniworld", [], folder, "cifar10"))
+    part = ["data.train.params={of: miniworld, params: {classes: id}, thinned: 0.5}", "data.train.dataset=part"]
+    assert not asks(load_config("miniworld", part)), "of the preset's own images"
     imported = ["outliers=[{name: own, source: imported, params: {path: /x}}]"]
     assert not asks(load_config("cifar10", imported, folder, "folder"))
 

@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 CHECKOUT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+"""Of a headless Chromium that asks nobody outside."""
 
 
 def free_port() -> int:
@@ -60,9 +62,8 @@ def await_answer(url: str, process: "subprocess.Popen[bytes]", log: Path) -> Non
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium that asks nobody outside."""
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    """A headless Chromium."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()

@@ -48,7 +48,7 @@ TARGETS = {
 _SMALL = 130_000
 _REPEATS = 20
 
-_WATCH = """
+WATCH = """
 window.opened = performance.now();
 addEventListener("pointerup", () => { window.began = performance.now(); }, true);
 addEventListener("keydown", () => { window.began = performance.now(); }, true);
@@ -249,7 +249,7 @@ def measure(store: Path, run: str, *, busy: bool) -> dict[str, Any]:
     with served(store) as (url, process), chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(60_000)
-        page.add_init_script(_WATCH)
+        page.add_init_script(WATCH)
         figures["first page, cold (s)"] = first_page(page, url, run)
         with _training() if busy else nullcontext():
             figures |= _used(page, url, run)

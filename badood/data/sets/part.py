@@ -50,6 +50,13 @@ def part(
     return ImageSet(taken.name, names, place_of[taken.labels], taken.read, taken.ids, taken.skipped, taken.levels)
 
 
+def whole(source: Source) -> Source:
+    """The data set that a source is a part of; the source itself where it is none."""
+    if source.dataset != "part":
+        return source
+    return whole(source.model_copy(update={"dataset": str(source.params.get("of")), "params": source.params.get("params") or {}}))
+
+
 @files("part")
 def _files(path: Path | None, split: str, *, of: str, params: dict[str, Any] | None = None, **_: Any) -> list[Path]:
     inner = _inner(path, split, of, params)
