@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 READ := ':!assets' ':!results' ':!notebooks' ':!constraints.txt'
 EXAMPLES := a long random string|client_secret = "any"|nobody:secret@
 
-# the fast tests run as two halves side by side, a thread each
+# fast tests, and then slow ones, run as two halves side by side, a thread each; a browser wants the machine for itself
 FIRST := $(addprefix tests/,app benchmark core data detect explore jobs store)
 FAST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -x -m "not slow and not browser"
+SLOW := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not browser"
 
-.PHONY: demo test check docs hostile chaos first-half second-half
+.PHONY: demo test check docs hostile chaos first-half second-half slow-benchmark slow-others
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m badood run
@@ -18,7 +19,8 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(MAKE) --jobs=2 --output-sync=target first-half second-half
-	$(BIN)/python -m pytest -m "slow or browser"
+	$(BIN)/python -m pytest -m browser
+	$(MAKE) --jobs=2 --output-sync=target slow-benchmark slow-others
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=1800 notebooks
 
 first-half:
@@ -26,6 +28,12 @@ first-half:
 
 second-half:
 	$(FAST) $(FIRST:%=--ignore=%) tests
+
+slow-benchmark:
+	$(SLOW) tests/benchmark
+
+slow-others:
+	$(SLOW) --ignore=tests/benchmark tests
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

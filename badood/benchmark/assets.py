@@ -83,7 +83,7 @@ def check(cfg: Config, progress: Progress | None = None, *, picture: Path | None
     codes = models.codes(originals, progress)
     rebuilt = models.of_codes(codes, progress)
     if picture is not None:
-        _draw(models, train, learnt, picture, progress)
+        contact_sheet(models, train, learnt, picture, progress)
 
     def consistency(made: Tensor) -> float:
         return float((vote.predict(encode(models.encoder, made, compute).numpy()) == test.labels[rows]).mean())
@@ -126,13 +126,17 @@ def told_apart(real: Tensor, made: Tensor, compute: Compute, progress: Progress 
     return {name: probed(mend(real), mend(made), compute, progress=progress).mean for name, mend in MENDS.items()}
 
 
-def _draw(models: Models, train: ImageSet, z0: Tensor, path: Path, progress: Progress) -> None:
-    """Write 100 outliers of the preset as one picture, guidance scale after guidance scale."""
+def contact_sheet(models: Models, train: ImageSet, z0: Tensor, path: Path, progress: Progress, shown: int = SHOWN) -> None:
+    """Write outliers of the preset as one PNG of ten columns, guidance scale after guidance scale.
+
+    Args:
+        train: ID images, whose embeddings are `z0`, (N, D). shown: outliers.
+    """
     cfg = models.cfg
-    enough = cfg.synthesise.model_copy(update={"count": SHOWN + len(cfg.synthesise.scales)})
+    enough = cfg.synthesise.model_copy(update={"count": shown + len(cfg.synthesise.scales)})
     source = Embedded.of(cfg.model_copy(update={"synthesise": enough}), cfg.outliers[0])
     given = Given(cfg.data.image_size, models.compute, progress, train.labels, train.classes, train.ids, z0, models)
-    images = torch.cat([torch.from_numpy(group.images) for group in source.groups(given, 0)])[:SHOWN]
+    images = torch.cat([torch.from_numpy(group.images) for group in source.groups(given, 0)])[:shown]
     larger = images.repeat_interleave(ENLARGED, dim=2).repeat_interleave(ENLARGED, dim=3)
     with atomic_file(path) as part:
         to_pil_image(make_grid(larger, nrow=10)).save(part, format="PNG")
