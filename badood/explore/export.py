@@ -52,8 +52,12 @@ VERDICT = ("verdict", "verdict_note", "verdict_who", "verdict_at", "tags")
 """Columns of an export that say what people think of an outlier; empty where nobody judged it, or put a tag on it."""
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet computes. Source: OWASP, "CSV Injection"."""
+
+
 def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, verdicts: pd.DataFrame | None = None) -> Path:
-    """Scores of the outliers, a row each, all columns but the image.
+    """Scores of the outliers, a row each, all columns but the image. Texts that a spreadsheet would take for a formula begin with an apostrophe.
 
     Args:
         ids: outlier_id of the selection; None = all.
@@ -64,8 +68,14 @@ def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, 
     """
     _check(outliers, ids)
     with atomic_file(out) as part:
-        with_verdicts(outliers.table(_selected(ids)), verdicts).to_csv(part, index=False)
+        _no_formulas(with_verdicts(outliers.table(_selected(ids)), verdicts)).to_csv(part, index=False)
     return out
+
+
+def _no_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each text that a spreadsheet would compute: notes and names are other people's. Names of files stay."""
+    texts = table.select_dtypes("str").drop(columns="file_name", errors="ignore")
+    return table.assign(**texts.where(~texts.apply(lambda column: column.str.startswith(_FORMULA, na=False)), "'" + texts))
 
 
 def export_folder(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, verdicts: pd.DataFrame | None = None) -> Path:
@@ -100,7 +110,7 @@ def _fill(out: Path, table: pd.DataFrame, outliers: Outliers) -> None:
             for name, data in zip(rows["file_name"], outliers.images(rows["outlier_id"].tolist()).values(), strict=True):
                 (part / name).parent.mkdir(exist_ok=True)
                 _write_png(part / name, data)
-        table.to_csv(part / "metadata.csv", index=False)
+        _no_formulas(table).to_csv(part / "metadata.csv", index=False)
         part.rename(out)
 
 

@@ -1,5 +1,6 @@
 """Exports hold exactly the selection, and other tools read them."""
 
+import csv
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,24 @@ def test_every_export_carries_the_verdicts(outliers: Outliers, tmp_path: Path) -
         assert by_id["verdict_note"].tolist() == ["fog", "", ""]
         assert pd.to_datetime(by_id["verdict_at"].iloc[[0, 2]], utc=True).le(pd.Timestamp.now("UTC")).all()
     assert "verdict" not in pd.read_csv(export_csv(outliers, tmp_path / "plain.csv", ids))
+
+
+@pytest.mark.parametrize("note", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "'=1+1", "plain = text", ""])
+def test_no_note_becomes_a_formula(note: str, outliers_of: Callable[..., Outliers], tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    outliers = outliers_of(["=cmd", None])
+    ids = [int(outliers.table()["outlier_id"].iloc[0])]
+    verdicts.give(database, "run", ids, "reject", who="ada", note=note)
+    given = tags.with_verdicts(database, "run")
+    (kept,) = given["note"]
+    for path in (
+        export_csv(outliers, tmp_path / "it.csv", ids, given),
+        export_folder(outliers, tmp_path / "it", ids, given) / "metadata.csv",
+    ):
+        (row,) = pd.read_csv(path, keep_default_na=False).to_dict("records")
+        assert row["verdict_note"] == (f"'{kept}" if kept.startswith(("=", "+", "-", "@", "\t")) else kept)
+    with (tmp_path / "it.csv").open() as file:
+        assert not any(cell.startswith("=") for cells in csv.reader(file) for cell in cells)
 
 
 def test_folder_is_an_image_folder_for_datasets(outliers: Outliers, tmp_path: Path) -> None:
