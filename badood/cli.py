@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Bad-OOD: synthesise outliers, find the harmful ones, retrain.",
 )
-runs_app = typer.Typer(no_args_is_help=True, help="List, show and delete runs; open the example.")
+runs_app = typer.Typer(no_args_is_help=True, help="List, show and delete runs; open the example; push to and pull from other places.")
 detector_app = typer.Typer(no_args_is_help=True, help="Detectors that somebody else trained.")
 app.add_typer(runs_app, name="runs")
 app.add_typer(detector_app, name="detector")
@@ -454,6 +454,41 @@ def example_command() -> None:
     from badood.pipeline.example import open_example
 
     print(f"run example lies in {open_example().folder}; look at it with `python -m badood app`.")
+
+
+@runs_app.command("push")
+def push_command(
+    run: RunName, url: Annotated[str, typer.Argument(help="Folder that fsspec writes to: s3://bucket/folder, /mnt/share.")]
+) -> None:
+    """Write a finished run to a URL; what lies there already is not sent again."""
+    from badood.pipeline.remote import push
+    from badood.pipeline.runs import open_run
+
+    progress = _terminal()
+    try:
+        moved = push(open_run(run), url, progress)
+    finally:
+        progress.close()
+    print(f"run {run} is at {url}: {moved.files} files, of which {moved.sent} were sent ({moved.sent_bytes / 1e6:,.1f} MB).")
+
+
+@runs_app.command("pull")
+def pull_command(
+    url: Annotated[str, typer.Argument(help="Where it was pushed to.")],
+    run: Annotated[str | None, typer.Argument(help="Id of the run; none = list those that are there.")] = None,
+) -> None:
+    """Fetch a run from a URL into the store."""
+    from badood.pipeline.remote import at, pull
+
+    if run is None:
+        print("\n".join(at(url)) or f"no run at {url}.")
+        return
+    progress = _terminal()
+    try:
+        folder = pull(url, run, progress).folder
+    finally:
+        progress.close()
+    print(f"run {run} lies in {folder}; look at it with `badood app`.")
 
 
 @runs_app.command("delete")

@@ -8,12 +8,15 @@ from pathlib import Path
 from badood.core.artefacts import read_json, write_json
 from badood.core.errors import BadInput
 
-_NOTED = ".sums.json"
+SUMS = ".sums.json"
+"""In a finished folder: size and digest of its files."""
 
 
 def seal(folder: Path) -> None:
     """Note the files of a folder that is done."""
-    write_json(folder / _NOTED, {str(file.relative_to(folder)): _of(file) for file in sorted(folder.rglob("*")) if file.is_file()})
+    write_json(
+        folder / SUMS, {str(file.relative_to(folder)): size_and_digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    )
 
 
 def damage(folder: Path) -> str:
@@ -21,27 +24,27 @@ def damage(folder: Path) -> str:
 
     A process reads each file through once, as long as its size and time stay.
     """
-    if not (folder / _NOTED).exists():
+    if not (folder / SUMS).exists():
         return ""
     try:
-        noted = dict(read_json(folder / _NOTED))
+        noted = dict(read_json(folder / SUMS))
     except (BadInput, TypeError, ValueError):
-        return f"{_NOTED} cannot be read"
+        return f"{SUMS} cannot be read"
     for name, (size, digest) in noted.items():
         file = folder / name
         if not file.is_file():
             return f"{name} is missing"
         if file.stat().st_size != size:
             return f"{name} has {file.stat().st_size:,} bytes and was written with {size:,}"
-        if _of(file)[1] != digest:
+        if size_and_digest(file)[1] != digest:
             return f"{name} has other bytes than were written"
     return ""
 
 
-def _of(file: Path) -> list[int | str]:
-    """Size and digest."""
+def size_and_digest(file: Path) -> tuple[int, str]:
+    """Size in bytes, and the first 32 hexadecimal digits of SHA-256; a process reads a file once, as long as size and time stay."""
     about = file.stat()
-    return [about.st_size, _digest(os.path.realpath(file), about.st_size, about.st_mtime_ns)]
+    return about.st_size, _digest(os.path.realpath(file), about.st_size, about.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

@@ -74,7 +74,7 @@ def export_csv(outliers: Outliers, out: Path, ids: Sequence[int] | None = None, 
 
 def _no_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before each text that a spreadsheet would compute: notes and names are other people's. Names of files stay."""
-    texts = table.select_dtypes("str").drop(columns="file_name", errors="ignore")
+    texts: pd.DataFrame = table.select_dtypes("str").drop(columns="file_name", errors="ignore")
     return table.assign(**texts.where(~texts.apply(lambda column: column.str.startswith(_FORMULA, na=False)), "'" + texts))
 
 
