@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -183,20 +183,8 @@ class Finished:
         Raises:
             BadInput: the run has no encoder, or no such outlier.
         """
-        itself = self.outliers.place(outlier_id)
-        embeddings = Described(self._folder("described")).embeddings  # opened for this alone: all of it is read, and would stay in memory
-        vector = np.array(embeddings[itself], dtype=np.float32)
-        vector /= max(float(np.linalg.norm(vector)), 1e-12)
-        similarity = np.empty(len(embeddings), dtype=np.float32)
-        for first in range(0, len(similarity), _AT_ONCE):
-            block = np.asarray(embeddings[first : first + _AT_ONCE], dtype=np.float32)
-            similarity[first : first + _AT_ONCE] = block @ vector / np.linalg.norm(block, axis=1).clip(1e-12)
-        similarity[itself] = 2  # first, before its copies
-        count = min(count, len(similarity))
-        rows = np.argpartition(-similarity, count - 1)[:count]
-        rows = rows[np.argsort(-similarity[rows], kind="stable")]
-        ids = self.outliers.values("outlier_id")[rows]
-        return pd.DataFrame({"outlier_id": ids, "similarity": similarity[rows].clip(-1, 1)})
+        rows, similarity = _most_alike(self._folder("described"), self.outliers.place(outlier_id), count)
+        return pd.DataFrame({"outlier_id": self.outliers.values("outlier_id")[rows], "similarity": similarity})
 
     @cached_property
     def _lengths(self) -> NDArray[np.floating]:
@@ -476,3 +464,20 @@ def finished(run: Run | str | Path) -> Finished:
         BadInput: there is no such run.
     """
     return Finished(run if isinstance(run, Run) else open_run(run))
+
+
+@lru_cache(maxsize=64)  # of a grid that is looked through, every page asks again; a folder of results never changes
+def _most_alike(described: Path, itself: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rows of the embeddings with the largest cosine to one of them, itself first, and that cosine."""
+    embeddings = Described(described).embeddings  # opened for this alone: all of it is read, and would stay in memory
+    vector = np.array(embeddings[itself], dtype=np.float32)
+    vector /= max(float(np.linalg.norm(vector)), 1e-12)
+    similarity = np.empty(len(embeddings), dtype=np.float32)
+    for first in range(0, len(similarity), _AT_ONCE):
+        block = np.asarray(embeddings[first : first + _AT_ONCE], dtype=np.float32)
+        similarity[first : first + _AT_ONCE] = block @ vector / np.linalg.norm(block, axis=1).clip(1e-12)
+    similarity[itself] = 2  # first, before its copies
+    count = min(count, len(similarity))
+    rows = np.argpartition(-similarity, count - 1)[:count]
+    rows = rows[np.argsort(-similarity[rows], kind="stable")]
+    return rows, similarity[rows].clip(-1, 1)
