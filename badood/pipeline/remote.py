@@ -34,6 +34,8 @@ class _Listed(BaseModel):
     @field_validator("files")
     @classmethod
     def _inside(cls, files: dict[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+        if "run.json" not in files:
+            raise ValueError("run.json is not among the files")
         for name, (size, digest) in files.items():
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
@@ -113,6 +115,7 @@ def pull(url: str, run_id: str, progress: Progress | None = None) -> Run:
                 if size_and_digest(path) != wanted:
                     raise BadInput(f"{url}: {name} of run {run_id} has other bytes than were pushed; push the run again.")
                 (progress or Silent()).update("pull", done + 1, len(listed.files))
+            open_run(part)  # what is no run does not come into the store
             part.rename(folder)
     return open_run(run_id)
 

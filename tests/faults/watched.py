@@ -82,7 +82,9 @@ class Watched:
             self._seen.append(f"{event} {arguments!r}"[:300])
         elif (event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITES) or event in _CHANGES:
             path = arguments[0]
-            if isinstance(path, str | bytes | os.PathLike) and not self._allowed(os.path.realpath(os.fsdecode(path))):
+            if isinstance(path, str | bytes | os.PathLike) and not self._allowed(
+                os.path.realpath(_from(event, arguments) / os.fsdecode(path))
+            ):
                 self._seen.append(f"{event} {path!r}"[:300])
 
     def _allowed(self, path: str) -> bool:
@@ -120,6 +122,12 @@ class Watched:
         assert not any((self.top / "inside").iterdir()), "it wrote beside its folder"
         assert len(list(self.top.iterdir())) == 2, f"it wrote {list(self.top.iterdir())}"
         assert self.peak_mb <= MOST_MB, f"it took {self.peak_mb:,.0f} MB"
+
+
+def _from(event: str, arguments: tuple[Any, ...]) -> Path:
+    """The folder at which the path of an event starts: of one that is emptied, as shutil.rmtree does it, that folder."""
+    opened = arguments[1] if event in ("os.remove", "os.rmdir") else -1
+    return Path(f"/proc/self/fd/{opened}").readlink() if opened >= 0 else Path.cwd()
 
 
 @contextmanager

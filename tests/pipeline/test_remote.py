@@ -128,13 +128,25 @@ def test_no_list_leads_out_of_the_run(name: str, tmp_path: Path, example: Run) -
     url = tmp_path / "share"
     push(example, str(url))
     listed = json.loads((url / "runs" / f"{NAME}.json").read_text())
-    listed["files"] = {name: listed["files"]["run.json"]}
+    listed["files"][name] = listed["files"]["run.json"]
     (url / "runs" / f"{NAME}.json").write_text(json.dumps(listed))
     delete_run(NAME)
     before = files(tmp_path)
     with pytest.raises(BadInput, match="lists no run"):
         pull(str(url), NAME)
     assert files(tmp_path) == before
+    assert not (home() / NAME).exists()
+
+
+def test_what_is_no_run_does_not_come_into_the_store(tmp_path: Path, example: Run) -> None:
+    url = tmp_path / "share"
+    push(example, str(url))
+    listed = json.loads((url / "runs" / f"{NAME}.json").read_text())
+    del listed["files"]["run.json"]
+    (url / "runs" / f"{NAME}.json").write_text(json.dumps(listed))
+    delete_run(NAME)
+    with pytest.raises(BadInput, match=r"run\.json is not among the files"):
+        pull(str(url), NAME)
     assert not (home() / NAME).exists()
 
 

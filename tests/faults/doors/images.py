@@ -1,12 +1,10 @@
-"""The ways in: for each what is put there, and what reads it. A new reader is one function here."""
+"""Images, and all that holds or lists them."""
 
 import io
 import json
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,74 +12,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-import yaml
 from hypothesis import strategies as st
 from PIL import Image
-from safetensors.torch import save
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
-from app.server import ROUTES
-from badood.config import load_config
-from badood.core import weights
 from badood.core.compute import Compute
 from badood.core.errors import BadInput
 from badood.core.progress import Silent
 from badood.data import dataset, images
 from badood.data.parquet import read_parquet
 from badood.data.unpack import unpack_images
-from badood.detect.checkpoints import read_checkpoint
-from badood.explore.export import EXPORTS
-from badood.explore.queries import Filters, Outliers
+from badood.explore.queries import Outliers
 from badood.outliers import Given
 from badood.outliers.imported import Imported
-from badood.pipeline.example import open_example
-from badood.pipeline.runs import check_name, delete_run, open_run, start_run
 from badood.pipeline.stages.table import write_outliers
-from badood.store import jobs, open_database, tags, verdicts, views
 from tests.faults import inputs
-
-Read = Callable[[Path, Any], object]
-Write = Callable[[Path, Any], object]
-
-
-@dataclass(frozen=True)
-class Door:
-    """A way in.
-
-    Attributes:
-        inputs: what comes. put: lays it into a folder. read: what a person's click or command does with it.
-    """
-
-    inputs: st.SearchStrategy[Any]
-    put: Write
-    read: Read
-
-
-DOORS: dict[str, Callable[[Path], Door]] = {}
-"""By name, made for the folder that hostile inputs want to write to."""
-
-SHARES: dict[str, int] = {}
-"""Of all inputs, in parts: slow doors get fewer."""
-
-
-def door(name: str, share: int = 10) -> Callable[[Callable[[Path], Door]], Callable[[Path], Door]]:
-    """Decorator that enters a way in."""
-
-    def entered(make: Callable[[Path], Door]) -> Callable[[Path], Door]:
-        DOORS[name], SHARES[name] = make, share
-        return make
-
-    return entered
-
-
-def nothing(folder: Path, given: Any) -> None:
-    """What is no file is put nowhere."""
-
-
-def as_file(name: str) -> Write:
-    """Bytes as a file of this name."""
-    return lambda folder, content: (folder / name).write_bytes(content)
+from tests.faults.doors.door import Door, as_file, door
 
 
 def picture(kind: str = "PNG", mode: str = "RGB", **options: Any) -> bytes:
@@ -166,9 +111,9 @@ def tables(draw: st.DrawFn, outside: Path) -> bytes:
     rows = 3
     values = {
         "bytes": pa.array([picture()] * rows),
-        "paths": pa.array(draw(st.lists(inputs.names(outside).map(_printable), min_size=rows, max_size=rows))),
+        "paths": pa.array(draw(st.lists(inputs.names(outside).map(printable), min_size=rows, max_size=rows))),
         "struct": pa.array(
-            [{"bytes": None, "path": _printable(draw(inputs.names(outside)))}] * rows,
+            [{"bytes": None, "path": printable(draw(inputs.names(outside)))}] * rows,
             pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
         ),
         "numbers": pa.array(
@@ -177,13 +122,13 @@ def tables(draw: st.DrawFn, outside: Path) -> bytes:
         "floats": pa.array(draw(st.lists(st.one_of(st.none(), st.floats()), min_size=rows, max_size=rows)), pa.float64()),
         "lists": pa.array([[1, 2]] * rows),
         "nothing": pa.nulls(rows),
-        "texts": pa.array(draw(st.lists(inputs.names(outside).map(_printable), min_size=rows, max_size=rows))).dictionary_encode(),
+        "texts": pa.array(draw(st.lists(inputs.names(outside).map(printable), min_size=rows, max_size=rows))).dictionary_encode(),
         "moments": pa.array([0] * rows, pa.timestamp("us", "UTC")),
         "decimals": pa.array([1] * rows).cast(pa.decimal128(20)),
     }
     chosen = draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=5))
     called = [
-        _printable(draw(st.one_of(st.sampled_from(["image", "label", "path", "anchor", "class"]), inputs.names(outside)))) for _ in chosen
+        printable(draw(st.one_of(st.sampled_from(["image", "label", "path", "anchor", "class"]), inputs.names(outside)))) for _ in chosen
     ]
     about = draw(
         st.one_of(
@@ -196,7 +141,7 @@ def tables(draw: st.DrawFn, outside: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without lone surrogates, which UTF-8 cannot hold."""
     return text.encode(errors="replace").decode()
 
@@ -274,7 +219,7 @@ def archives(draw: st.DrawFn, outside: Path, suffix: str = "") -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for _ in range(draw(st.integers(0, 4))):
-            entry = zipfile.ZipInfo(_printable(draw(inputs.names(outside)))[:60_000] + draw(st.sampled_from(["", ".png", ".npy", suffix])))
+            entry = zipfile.ZipInfo(printable(draw(inputs.names(outside)))[:60_000] + draw(st.sampled_from(["", ".png", ".npy", suffix])))
             entry.compress_type = draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA]))
             entry.external_attr = draw(st.sampled_from([0, 0o120777 << 16, 0o010644 << 16, 0o104755 << 16]))
             archive.writestr(
@@ -360,9 +305,9 @@ def metadata(outside: Path) -> Door:
             (folder / name).write_bytes(picture())
         (folder / given[0]).write_bytes(given[1])
 
-    cell = st.one_of(st.sampled_from(["0.png", "1.png", "", "1", "0.5"]), inputs.names(outside)).map(_printable)
+    cell = st.one_of(st.sampled_from(["0.png", "1.png", "", "1", "0.5"]), inputs.names(outside)).map(printable)
     head = st.lists(
-        st.one_of(st.sampled_from(["file_name", "label", "anchor_id"]), inputs.names(outside).map(_printable)), min_size=1, max_size=4
+        st.one_of(st.sampled_from(["file_name", "label", "anchor_id"]), inputs.names(outside).map(printable)), min_size=1, max_size=4
     )
     csv = st.builds(
         lambda head, rows: "\n".join(",".join(row) for row in [head, *rows]).encode(),
@@ -401,225 +346,3 @@ def lists(outside: Path) -> Door:
     text = st.lists(line, max_size=5).map(lambda lines: "\n".join(lines).encode(errors="surrogatepass"))
     name = st.sampled_from(["list.txt", "cov_0_sem_0.txt", "cov_99_sem_0.txt", f"cov_{'9' * 100}_sem_1.txt"])
     return Door(st.tuples(name, st.one_of(text, inputs.damaged([b"a/0.png 0\n"]))), put, read)
-
-
-@door("checkpoint", share=20)
-def checkpoint(outside: Path) -> Door:
-    state = {"fc.weight": torch.zeros(2, 4), "fc.bias": torch.zeros(2), "conv.weight": torch.ones(4, 3, 1, 1)}
-    buffer = io.BytesIO()
-    torch.save({"state_dict": state, "arch": "resnet18", "classes": ["a", "b"]}, buffer)
-    bombed = io.BytesIO()
-    torch.save({"state_dict": state, "args": inputs.Bomb(outside)}, bombed)
-    pickles = st.one_of(inputs.damaged([buffer.getvalue(), bombed.getvalue(), *inputs.bombs(outside)]), archives(outside))
-    nested = inputs.plain(outside).map(_torch_saved)
-    header = inputs.plain(outside).map(lambda told: inputs.safetensors_of(json.dumps(told).encode()))
-    sizes = st.sampled_from([0, 2**63, 2**64 - 1, 10**9]).map(lambda size: inputs.safetensors_of(b"{}", size))
-    tensors = st.one_of(inputs.damaged([save(state)]), header, sizes)
-
-    def put(folder: Path, given: tuple[str, bytes]) -> None:
-        (folder / given[0]).write_bytes(given[1])
-
-    def read(folder: Path, given: tuple[str, bytes]) -> None:
-        found = read_checkpoint(str(folder / given[0]))
-        found.looks_like()
-
-    named = st.one_of(pickles, nested).map(lambda content: ("x.pth", content)), tensors.map(lambda content: ("x.safetensors", content))
-    return Door(st.one_of(*named), put, read)
-
-
-def _torch_saved(content: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
-
-
-@door("card")
-def card(outside: Path) -> Door:
-    """`config.json` beside weights, as timm writes it."""
-    sound = {
-        "architecture": "resnet18",
-        "num_classes": 2,
-        "pretrained_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3, "input_size": [3, 32, 32], "label_names": ["a", "b"]},
-    }
-    told = inputs.altered(sound, inputs.plain(outside)).map(lambda content: json.dumps(content).encode())
-
-    def put(folder: Path, content: bytes) -> None:
-        weights.save(
-            folder / "model.safetensors",
-            {"fc.weight": torch.zeros(2, 4), "fc.bias": torch.zeros(2), "conv1.weight": torch.ones(4, 3, 1, 1)},
-        )
-        (folder / "config.json").write_bytes(content)
-
-    def read(folder: Path, content: bytes) -> None:
-        read_checkpoint(str(folder)).looks_like()
-
-    return Door(st.one_of(told, inputs.damaged([json.dumps(sound).encode()])), put, read)
-
-
-@door("preset", share=20)
-def preset(outside: Path) -> Door:
-    sound = yaml.safe_load((Path(weights.__file__).parents[1] / "presets" / "miniworld.yaml").read_text())
-    changed = inputs.altered(sound, inputs.plain(outside)).map(lambda content: json.dumps(content).encode(errors="surrogatepass"))
-    based = st.dictionaries(
-        st.one_of(st.sampled_from(["base", "data", "seed", "outliers", "filter"]), inputs.names(outside)), inputs.plain(outside), max_size=3
-    ).map(lambda content: json.dumps({"base": "miniworld"} | content).encode(errors="surrogatepass"))
-    code = [
-        f"!!python/object/apply:os.system ['touch {outside}/canary']", f"a: !!python/object/new:subprocess.Popen [['touch', '{outside}/canary']]",
-        "base: x.yaml", "a: &a [*a]", "base: miniworld\nseed: !!binary x", "? {a: b}\n: c", "[" * 5000, "{" * 3000, "a: " * 3000, "- " * 9000,
-        "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)),
-        "base: /dev/null", "base: [1]", "base: ../../../etc/passwd", "2001-01-01: 1", "seed: .inf", "seed: 1e999", "seed: 0x" + "f" * 4000, "\0", "\ufeffbase: miniworld",
-    ]  # fmt: skip
-    own = st.one_of(
-        changed,
-        based,
-        st.sampled_from([text.encode() for text in code]),
-        inputs.damaged([b"base: miniworld\nseed: 3\nfilter: {lo: 0.1}\n"]),
-    )
-    settings = st.lists(
-        st.builds(
-            lambda name, value: f"{name}={value}",
-            st.one_of(st.sampled_from(["seed", "data.ood.0.limit", "filter.lo", "outliers.9.name"]), inputs.names(outside)),
-            inputs.names(outside),
-        ),
-        max_size=2,
-    )
-
-    def read(folder: Path, given: tuple[bytes, list[str]]) -> None:
-        load_config(str(folder / "x.yaml"), given[1])
-
-    return Door(st.tuples(own, settings), lambda folder, given: (folder / "x.yaml").write_bytes(given[0]), read)
-
-
-@door("name of a run")
-def name_of_run(outside: Path) -> Door:
-    def read(folder: Path, name: str) -> None:
-        from app.opened import opened
-
-        for ask in (check_name, open_run, delete_run, opened):
-            try:
-                ask(name)
-            except BadInput as error:
-                said = error
-            else:
-                assert ask is check_name, f"{ask.__name__} took {name!r}"
-        raise said
-
-    return Door(inputs.names(outside), nothing, read)
-
-
-@door("record of a run")
-def record(outside: Path) -> Door:
-    """`run.json` of a run that somebody passed on."""
-    begun = json.dumps(start_run(load_config("miniworld"), "begun").record)
-    sound = json.loads(begun) | {
-        "results": {"train": "images/0", "sources": {"a": "outliers/0"}, "outliers": "table/0"},
-        "metrics": {"mid": {"kept": 3, "filter": {"strategy": "all"}}},
-    }
-
-    def put(folder: Path, content: bytes) -> None:
-        (folder / "theirs").mkdir()
-        (folder / "theirs" / "run.json").write_bytes(content)
-
-    def read(folder: Path, content: bytes) -> None:
-        from app.opened import is_ready, is_scored
-        from badood.explore.finished import finished
-
-        run = open_run(folder / "theirs")
-        found = finished(str(folder / "theirs"))
-        assert isinstance([is_ready(run), is_scored(run), run.rows, found.counts, found.left_out, len(found.outliers)], list)
-
-    changed = inputs.altered(sound, inputs.plain(outside)).map(lambda told: json.dumps(told).encode())
-    return Door(st.one_of(changed, inputs.damaged([begun.encode()])), put, read)
-
-
-@door("address of an image")
-def address(outside: Path) -> Door:
-    client = TestClient(Starlette(routes=ROUTES))
-    part = inputs.names(outside).map(_printable)
-
-    def read(folder: Path, given: tuple[str, str, str, str, str]) -> None:
-        from urllib.parse import quote
-
-        run, key, name, until, sign = given
-        reply = client.get(f"/images/{quote(run, safe='')}/{quote(key, safe='')}/{quote(name, safe='')}", params={"u": until, "s": sign})
-        assert reply.status_code in (403, 404), f"it was answered {reply.status_code}"
-
-    return Door(
-        st.tuples(part, part, st.one_of(part, st.sampled_from(["outlier-0", "id--1", "grid-1", "outlier-" + "9" * 500])), part, part),
-        nothing,
-        read,
-    )
-
-
-@door("words")
-def words(outside: Path) -> Door:
-    """Notes, tags, names of views and of people, as a browser sends them."""
-    word = inputs.names(outside)
-
-    def read(folder: Path, given: tuple[str, str, str, list[int], Any]) -> None:
-        run, word, who, ids, shown = given
-        database = open_database()
-        verdicts.give(database, run, ids, "keep", who=who, note=word)
-        tags.put(database, run, ids, word, who=who)
-        views.save(database, run, word, {"shown": shown}, who=who)
-        told = tags.with_verdicts(database, run)
-        assert set(told["outlier_id"]) >= set(ids)
-        views.selection(database, run, word)
-
-    return Door(
-        st.tuples(
-            word, word, word, st.lists(st.one_of(st.integers(0, 99), st.integers(-(2**70), 2**70)), max_size=3), inputs.plain(outside)
-        ),
-        nothing,
-        read,
-    )
-
-
-@door("texts of a table", share=5)
-def texts_of_table(outside: Path) -> Door:
-    """A table of outliers with texts of any kind, asked for columns of any name, and exported."""
-
-    def put(folder: Path, given: tuple[list[str], str]) -> None:
-        texts, _ = given
-        table = pa.table({"outlier_id": pa.array([0, 1, 2]), "source": pa.array(texts), "anchor_class": pa.array(texts)})
-        write_outliers(folder / "outliers.parquet", table, np.zeros((3, 3, 8, 8), np.uint8))
-
-    def read(folder: Path, given: tuple[list[str], str]) -> None:
-        texts, asked = given
-        found = Outliers(folder / "outliers.parquet")
-        for kind, export in EXPORTS.items():
-            export(found, folder / kind, None, None)
-        assert len(list((folder / "folder").rglob("*.png"))) == len(found)
-        for column in (*found.known, asked):
-            found.mix(column)
-            found.page(Filters(source=tuple(texts[:1])), sort=column, group=column)
-            found.values(column)
-
-    text = inputs.names(outside).map(_printable)
-    return Door(st.tuples(st.lists(text, min_size=3, max_size=3), text), put, read)
-
-
-@door("address of a page", share=1)
-def page(outside: Path) -> Door:
-    """What a link to the grid may say, over the run that ships with the library."""
-    from streamlit.testing.v1 import AppTest
-
-    open_example()
-    jobs.register_worker(open_database())  # pages start none
-    known = ["run", "lo", "hi", "unit", "outlier", "page", "like", "selection", "confidence", "type", "verdict", "source", "class", "clip", "tag", "scale", "minority", "harm", "sort", "order", "size"]  # fmt: skip
-    asked = st.dictionaries(
-        st.one_of(st.sampled_from(known), inputs.names(outside)),
-        st.one_of(inputs.names(outside), st.sampled_from(["0", "1e999", "-0.0,nan", "[0,1]", "9" * 12])),
-        max_size=4,
-    )
-
-    def put(folder: Path, given: tuple[str, dict[str, str]]) -> None:
-        (folder / "page.py").write_text(f"import app.views.{given[0]} as view\nview.page()")
-
-    def read(folder: Path, given: tuple[str, dict[str, str]]) -> None:
-        test = AppTest.from_file(folder / "page.py", default_timeout=60)
-        test.query_params.update({"run": "example"} | given[1])
-        test.run()
-        assert not test.exception, test.exception[0].message
-
-    return Door(st.tuples(st.sampled_from(["outliers", "calibration", "runs"]), asked), put, read)
