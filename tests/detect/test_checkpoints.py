@@ -165,6 +165,15 @@ def test_a_card_that_is_broken_or_of_another_tool_is_named(timm_folder: tuple[Pa
         read_checkpoint(str(timm_folder[0]))
 
 
+@pytest.mark.parametrize("name", ["hf-hub:owner/name", "local-dir:/tmp", "owner/name", "resnet17", "", "a:b"])
+def test_a_network_of_no_known_name_is_refused_and_nothing_is_fetched(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timm.models._factory, "load_model_config_from_hf", lambda *_, **__: pytest.fail("it asked the hub"))
+    with pytest.raises(BadConfig, match=r"is not a timm model .*see timm\.list_models"):
+        make_backbone(name, {})
+    with pytest.raises(BadConfig, match="is not a timm model"):
+        make_backbone("resnet10t", {"channels": "many"})
+
+
 def test_names_of_weights_are_fetched(timm_folder: tuple[Path, nn.Module], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The hub's client is not asked, its cache is; a name that nobody has is told."""
     from badood.detect import hub

@@ -58,5 +58,5 @@ def _place(error: BaseException) -> str:
 
 
 def shared_out(inputs: int) -> dict[str, int]:
-    """How many of all inputs each door gets."""
-    return {name: max(1, round(inputs * share / sum(SHARES.values()))) for name, share in SHARES.items()}
+    """How many of all inputs each door gets, rounded up."""
+    return {name: -(-inputs * share // sum(SHARES.values())) for name, share in SHARES.items()}

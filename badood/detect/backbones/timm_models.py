@@ -42,8 +42,10 @@ class Timm(Family):
     def make(self, name: str, params: Mapping[str, Any]) -> nn.Module:
         """Without its classifier."""
         try:
+            if not timm.is_model(name):  # a name with a prefix would fetch from a hub, or read any folder
+                raise RuntimeError("unknown name")
             return timm.create_model(name, pretrained=False, num_classes=0, **params)
-        except (RuntimeError, TypeError) as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             others = [own for kind in backbone.values() if kind is not Timm for own in kind().names()]
             shown = ", ".join([own for own in others if not own.startswith("torchvision/")] + ["torchvision/resnet50 and others"])
             raise BadConfig(
