@@ -38,6 +38,9 @@ PAUSE = (4.0, 12.0)
 SETTLED = 50
 """Jobs after which the worker has opened and read all that it needs: what it holds then is what it may hold at the end."""
 
+ARRIVE = 4.0
+"""Seconds between two people who open the page: to draw it takes a core for two or three."""
+
 _ANSWERED = "before => window.kept() && window.kept() !== before && window.calm() ? performance.now() - window.began : false"
 
 
@@ -49,16 +52,19 @@ class Reader:
     """
 
     def __init__(self, number: int) -> None:
+        self.number = number
         self.rng = random.Random(number)
         self.waited: list[float] = []
         self.wrong: list[str] = []
 
     async def read(self, browser: Browser, url: str, until: float) -> None:
-        """Move the band again and again until then (`time.monotonic`)."""
+        """Come in turn, and move the band again and again until then (`time.monotonic`)."""
+        await asyncio.sleep(ARRIVE * self.number)
         page = await (await browser.new_context(viewport={"width": 1280, "height": 1000})).new_page()
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: self.wrong.append(f"page error: {error}"))
-        page.on("console", lambda told: self.wrong.append(f"console: {told.text}") if told.type == "error" else None)
+        page.on("console", lambda told: self._noted(told.text) if told.type == "error" else None)
+        page.on("response", lambda reply: self._noted(f"{reply.status} {reply.url}") if reply.status >= 400 else None)
         await page.add_init_script(WATCH)
         try:
             await page.goto(url)
@@ -73,6 +79,11 @@ class Reader:
         except Exception as error:  # one browser's failure is a figure, the others go on
             self.wrong.append(str(error).splitlines()[0])
 
+    def _noted(self, told: str) -> None:
+        """What a console says, or a reply that is an error; not those by which Streamlit finds out under which address it is served."""
+        if "/_stcore/" not in told and not told.startswith("Failed to load resource"):  # that has no address; the reply has
+            self.wrong.append(told)
+
     async def _move(self, page: Page, turn: int) -> float:
         await page.get_by_role("slider").nth(turn % 2).focus()
         before = await page.evaluate("window.kept()")
@@ -81,11 +92,11 @@ class Reader:
 
 
 async def browse(url: str, count: int, minutes: float) -> list[Reader]:
-    """So many browsers for so long."""
+    """So many browsers, all of them at once for so long."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         readers = [Reader(number) for number in range(count)]
-        until = time.monotonic() + 60 * minutes
+        until = time.monotonic() + ARRIVE * count + 60 * minutes
         await asyncio.gather(*(reader.read(browser, url, until) for reader in readers))
         await browser.close()
     return readers
@@ -105,8 +116,8 @@ def looked_at(store: Path, run: str, count: int, minutes: float) -> dict[str, An
         "browsers": count,
         "minutes": minutes,
         "moves": len(waited),
-        "median_ms": float(np.median(waited)),
-        "p95_ms": float(np.quantile(waited, 0.95)),
+        "median_ms": float(np.median(waited)) if waited else np.nan,
+        "p95_ms": float(np.quantile(waited, 0.95)) if waited else np.nan,
         "memory_gb": memory,
         "errors": [error for reader in readers for error in reader.wrong] + ["traceback in the server's log"] * said.count("Traceback"),
     }
