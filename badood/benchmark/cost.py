@@ -111,12 +111,9 @@ def page(found: Mapping[str, Any], generator: Mapping[str, Any]) -> str:
 
 
 def told(counts: Sequence[int]) -> str:
-    """The numbers in words."""
-    return (
-        " and ".join(f"{count:,}" for count in counts)
-        if len(counts) < 3
-        else f"{', '.join(f'{c:,}' for c in counts[:-1])} and {counts[-1]:,}"
-    )
+    """Two numbers or more in words."""
+    *others, last = (f"{count:,}" for count in counts)
+    return f"{', '.join(others)} and {last}"
 
 
 def _table(figure: Measured, shown: Any, unit: float) -> str:

@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from badood.core.artefacts import atomic_file, write_json
 from badood.core.compute import choose
 from badood.explore.finished import finished
 from badood.jobs import queue
+from badood.jobs.worker import start_if_none
 from badood.pipeline.runs import open_run
 from badood.store import Database, jobs, open_database
 from tests.tools.browsing import CHECKOUT, CHROMIUM, FLAGS, served
@@ -141,17 +141,17 @@ def worked(store: Path, count: int) -> dict[str, Any]:
     os.environ |= {"BADOOD_HOME": str(store), "PYTHONPATH": import_path(store.parent / "plugins", COUNT, "count")}
     database, lines = open_database(), store.parent / "lines"
     lines.mkdir()
-    with (store.parent / "worker.log").open("ab") as log:
-        command = [sys.executable, "-c", "from badood.jobs.worker import work; work()"]
-        worker = psutil.Process(subprocess.Popen(command, stdout=log, stderr=log).pid)
+    started = start_if_none(database)
+    assert started is not None, "the store is new, so no worker is there"
+    worker = psutil.Process(started.process.pid)
     begun = time.monotonic()
     asked = [queue.submit("count", {"file": str(lines / str(n)), "steps": 1, "seconds": 0}, f"short {n}").id for n in range(count)]
     _await(database, asked[:SETTLED])
     before = held(worker, store)
     _await(database, asked)
     seconds, after = time.monotonic() - begun, held(worker, store)
-    worker.terminate()
-    worker.wait(30)
+    started.process.terminate()
+    started.process.wait(30)
     states = [jobs.get(database, job).state for job in asked]
     once = sum(len(path.read_text().splitlines()) == 1 for path in lines.iterdir())
     return {
