@@ -111,9 +111,11 @@ def pull(url: str, run_id: str, progress: Progress | None = None) -> Run:
             for done, (name, wanted) in enumerate(listed.files.items()):
                 path = part / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                there.get_file(_object(root, wanted[1]), str(path))
-                if size_and_digest(path) != wanted:
-                    raise BadInput(f"{url}: {name} of run {run_id} has other bytes than were pushed; push the run again.")
+                source = _object(root, wanted[1])
+                there.get_file(source, str(path))
+                if size_and_digest(path) != wanted:  # a push sends it again where it has gone, or has another size
+                    told = f"{url}: {name} of run {run_id} has other bytes than were pushed"
+                    raise BadInput(f"{told}; push the run again after deleting {source} there.")
                 (progress or Silent()).update("pull", done + 1, len(listed.files))
             open_run(part)  # what is no run does not come into the store
             part.rename(folder)

@@ -104,10 +104,13 @@ def test_other_bytes_are_noticed_and_nothing_is_left(url: str, example: Run) -> 
     content = there.cat_file(name)
     there.pipe_file(name, bytes([content[0] ^ 1]) + content[1:])
     delete_run(NAME)
-    with pytest.raises(BadInput, match="has other bytes than were pushed; push the run again"):
+    with pytest.raises(BadInput, match="has other bytes than were pushed; push the run again") as told:
         pull(url, NAME)
+    assert name in str(told.value)
     assert not (home() / NAME).exists()
     assert not list(home().glob(".pull*"))
+    there.rm_file(name)
+    assert push(open_example(), url).sent == 1, "as the message says"
 
 
 def test_nothing_that_is_there_is_overwritten(tmp_path: Path, example: Run) -> None:
